@@ -1,0 +1,210 @@
+"""The composition root: a configuration becomes a running gateway."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.background import Background
+from gateway.config.document import Document
+from gateway.config.load import Loaded
+from gateway.config.places import cache_dir, state_dir
+from gateway.dialects.errors import error_body, error_headers
+from gateway.pipeline.call import Services
+from gateway.pipeline.gate import Gate
+from gateway.pipeline.identify import Identifier
+from gateway.pipeline.route import Connected, Route, Router, target_of
+from gateway.registry import ConfiguredProvider, Registry, configured_providers
+from gateway.schema.failure import CallError
+from gateway.sdk.clock import SystemClock
+from gateway.sdk.providers import CardSource, Clock, Deps, ModelCard
+from gateway.state.memory import MemoryCounters
+from gateway.telemetry import logs
+from gateway.telemetry.logs import CallLog, Sink
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.redact import Redactor
+from gateway.transport.client import connect_http
+from gateway.transport.fetch import connect_fetch
+from gateway.web.access import Access
+from gateway.web.admin import admin_app
+from gateway.web.banner import banner
+from gateway.web.middleware import name_request, render_errors
+from gateway.web.routes import add_routes
+from gateway.web.server import Runner
+from gateway.web.serving import SERVING, Serving, new_request_id
+from gateway.web.stream import EventStream, Pinger
+
+_log = logging.getLogger("dynagate")
+_GC_THRESHOLDS = (20_000, 50, 100)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway with its providers connected, not listening yet."""
+
+    document: Document
+    public: web.Application
+    admin: web.Application
+    serving: Serving
+
+
+def serve(loaded: Loaded) -> int:
+    """Run until told to stop; return the exit code. Raises `ConfigError`."""
+    registry = Registry.discover(loaded.document.plugins.allow)
+    providers = configured_providers(loaded, registry)
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        return runner.run(_serve(loaded, providers))
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where there is one; Windows and PyPy have asyncio's."""
+    try:
+        import uvloop  # noqa: PLC0415 - may be absent.
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) -> int:
+    document = loaded.document
+    bounds, server = document.server.bounds, document.server
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with open_gateway(loaded, providers) as gateway:
+        public = Runner(gateway.public, bounds, render_error=_render_error, drain_s=server.drain_s)
+        admin = Runner(gateway.admin, bounds, render_error=_render_error, drain_s=1.0)
+        try:
+            await public.start(server.host, server.port)
+            if document.admin.listen is not None:
+                host, _, port = document.admin.listen.rpartition(":")
+                await admin.start(host.strip("[]"), int(port))
+        except OSError as error:
+            await public.stop()
+            _log.error("cannot listen: %s", error.strerror or error)
+            return 1
+        # What start-up made lives for ever: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        sys.stdout.write(banner(document, public.addresses, gateway.serving))
+        sys.stdout.flush()
+        await stopping.wait()
+        _log.info("stopping: calls under way have %g s", server.drain_s)
+        gateway.serving.is_draining = True
+        await public.stop()
+        await admin.stop()
+    return 0
+
+
+@asynccontextmanager
+async def open_gateway(
+    loaded: Loaded,
+    providers: Mapping[str, ConfiguredProvider],
+    *,
+    clock: Clock | None = None,
+    sink: Sink | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Gateway]:
+    """Connect the providers and build the applications; leaving disconnects them."""
+    document, clock = loaded.document, clock or SystemClock()
+    environ = os.environ if environ is None else environ
+    redact = Redactor([*loaded.secrets, *(s for p in providers.values() for s in p.secrets)])
+    is_json = document.logs.format == "json" or (
+        document.logs.format == "auto" and not sys.stderr.isatty()
+    )
+    logs.set_up(document.logs.level, is_json=is_json, redact=redact)
+    call_log = CallLog(sink or sys.stderr.buffer, clock, is_json=is_json)
+    background = Background()
+    async with AsyncExitStack() as stack:
+        stack.callback(call_log.flush)
+        stack.push_async_callback(background.aclose)
+        connected = {
+            name: await _connect(provider, document, stack, environ, (clock, background))
+            for name, provider in providers.items()
+        }
+        services = Services(
+            document=document,
+            router=Router(_routes(document, connected)),
+            identifier=Identifier(document.server.trusted_proxies),
+            counters=MemoryCounters(clock, capacity=document.limits.tracked_callers),
+            clock=clock,
+            metrics=Metrics(),
+            log=call_log,
+            redact=redact,
+        )
+
+        def ping(stream: EventStream) -> None:
+            background.start("ping", stream.ping())
+
+        unready = {name: one.missing for name, one in connected.items() if one.missing is not None}
+        for name, reason in unready.items():
+            _log.info("provider %s is not configured (%s): its targets are skipped", name, reason)
+        serving = Serving(
+            services, Access(document.server), Pinger(ping), document.server.bounds, unready=unready
+        )
+        public = web.Application(middlewares=[name_request, render_errors])
+        public[SERVING] = serving
+        add_routes(public)
+        yield Gateway(document, public, admin_app(serving), serving)
+
+
+async def _connect(
+    provider: ConfiguredProvider,
+    document: Document,
+    stack: AsyncExitStack,
+    environ: Mapping[str, str],
+    shared: tuple[Clock, Background],
+) -> Connected:
+    clock, background = shared
+    section, kind = provider.section, provider.kind
+    gate = Gate(section)
+    if provider.missing is not None:
+        return Connected(provider.name, kind.name, None, gate, provider.missing)
+    deps = Deps(
+        name=provider.name,
+        http=await stack.enter_async_context(connect_http(section.http, clock=clock)),
+        fetch=await stack.enter_async_context(connect_fetch(document.egress.allow, clock=clock)),
+        clock=clock,
+        log=logging.getLogger(f"dynagate.provider.{provider.name}"),
+        state_dir=state_dir(environ) / "providers" / provider.name,
+        cache_dir=cache_dir(environ),
+        background=background,
+    )
+    try:
+        instance = await stack.enter_async_context(kind.connect(provider.settings, deps))
+    except Exception as error:  # noqa: BLE001 - one plugin's bug must not stop the others.
+        _log.exception("provider %s could not be connected", provider.name)
+        return Connected(
+            provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
+        )
+    return Connected(provider.name, kind.name, instance, gate)
+
+
+def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Route]:
+    routes = []
+    for name, model in document.models.items():
+        targets = []
+        for section in model.targets:
+            provider = connected[section.provider]
+            known = (
+                provider.provider.card(section.model)
+                if isinstance(provider.provider, CardSource)
+                else ModelCard()
+            )
+            targets.append(target_of(provider, section.model, section.card.over(known)))
+        routes.append(Route(name, tuple(targets), model.aliases, model.description))
+    return routes
+
+
+def _render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:
+    """Render an error of a request that no handler has seen."""
+    headers = {"X-Request-Id": new_request_id(), "X-Content-Type-Options": "nosniff"}
+    return error.status, headers | error_headers(error), error_body(error)

@@ -1,0 +1,60 @@
+"""`dynagate`: the table of verbs.
+
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.
+"""
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.chat import chat
+from gateway.cli.check import check
+from gateway.cli.init import init
+from gateway.cli.models import list_models, show
+from gateway.cli.plugins import plugins
+from gateway.cli.pull import pull
+from gateway.cli.serve import serve
+from gateway.cli.version import describe_version, version
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    command()(prog_name="dynagate")
+
+
+def command() -> typer.Typer:
+    """Return the whole command line."""
+    root = typer.Typer(
+        help="A self-hosted AI gateway: many dialects in, one meaning, many providers out.",
+        epilog="Start with `dynagate init`, `dynagate check` and `dynagate serve`.",
+        no_args_is_help=True,
+        # Its tracebacks show local variables, and so secrets.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    root.callback()(_options)
+    for verb in (serve, check, init, plugins, chat, version):
+        root.command()(verb)
+    models = typer.Typer(
+        help="Show the configured models; bring their weights.", no_args_is_help=True
+    )
+    models.command("list")(list_models)
+    models.command()(show)
+    models.command()(pull)
+    root.add_typer(models, name="models")
+    return root
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(describe_version())
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Say the version.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,1 @@
+"""The configuration: one YAML file in, one frozen document out."""

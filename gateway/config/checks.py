@@ -1,0 +1,56 @@
+"""What one key says about another: rules that no single field can check."""
+
+from collections.abc import Iterator
+
+from gateway.config.document import Document
+from gateway.config.problems import Finding, Loc
+from gateway.config.validation import suggestion
+
+
+def contradictions(document: Document) -> Iterator[Finding]:
+    """Yield everything in `document` that does not fit together."""
+    yield from _targets(document)
+    yield from _names(document)
+    yield from _aliases(document)
+
+
+def _targets(document: Document) -> Iterator[Finding]:
+    known = tuple(document.providers)
+    for name, model in document.models.items():
+        for index, target in enumerate(model.targets):
+            loc: Loc = ("models", name, "targets", index)
+            if target.provider not in document.providers:
+                near = suggestion(target.provider, known)
+                message = f"no provider is called {target.provider}; {near}"
+                yield Finding((*loc, "provider"), message)
+            if "*" in target.model and target.model != "*":
+                message = "write a whole name, or * alone to pass the caller's through"
+                yield Finding((*loc, "model"), message)
+            elif target.model == "*" and not name.endswith("*"):
+                message = "* passes the caller's name through: write it under a model like llama-*"
+                yield Finding((*loc, "model"), message)
+
+
+def _names(document: Document) -> Iterator[Finding]:
+    for name in document.models:
+        if not name or name != name.strip():
+            message = "a model needs a name without spaces around it"
+            yield Finding(("models", name), message, is_about_key=True)
+        elif "*" in name[:-1]:
+            message = "a * may only be the last character of a name"
+            yield Finding(("models", name), message, is_about_key=True)
+
+
+def _aliases(document: Document) -> Iterator[Finding]:
+    owners: dict[str, str] = {}
+    for name, model in document.models.items():
+        for index, alias in enumerate(model.aliases):
+            loc: Loc = ("models", name, "aliases", index)
+            if not alias or alias != alias.strip() or "*" in alias:
+                yield Finding(loc, "an alias is one whole name: no *, no spaces around it")
+            elif alias in document.models:
+                message = f"{alias} is a model of its own: remove the alias, or rename one"
+                yield Finding(loc, message)
+            elif alias in owners:
+                yield Finding(loc, f"{alias} is an alias of {owners[alias]} already: keep one")
+            owners.setdefault(alias, name)

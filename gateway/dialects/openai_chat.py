@@ -1,0 +1,294 @@
+"""OpenAI's chat completions: a caller's body as an `Ask`.
+
+Source: OpenAI API reference, Chat Completions. Fields that we do not know pass through.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from gateway.dialects.fields import Boolean, Integer, Kind, Number, Text, refusal
+from gateway.dialects.openai_messages import check_messages, to_messages
+from gateway.schema.ask import Ask, Feature
+from gateway.schema.chat import ChatRequest, JsonFormat, NamedTool, Sampling, Tool, ToolChoice
+from gateway.schema.failure import CallError
+from gateway.schema.json import NO_EXTRA, JsonObject, Wire
+
+FIELDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "model": Text(256, is_blank_ok=False),
+        "temperature": Number(0.0, 2.0),
+        "top_p": Number(0.0, 1.0),
+        "presence_penalty": Number(-2.0, 2.0),
+        "frequency_penalty": Number(-2.0, 2.0),
+        "n": Integer(1, 128),
+        "seed": Integer(),
+        "max_tokens": Integer(1, 10_000_000),
+        "max_completion_tokens": Integer(1, 10_000_000),
+        "logprobs": Boolean(),
+        "top_logprobs": Integer(0, 20),
+        "stream": Boolean(),
+        "parallel_tool_calls": Boolean(),
+        "reasoning_effort": Text(32),
+        "user": Text(512),
+    }
+)
+"""The fields whose kind and range are checked before anything else happens."""
+
+STEERING = ("api_base", "base_url", "api_key", "extra_headers", "extra_body", "extra_query")
+"""Fields that other gateways let steer where a request goes; here they are refused."""
+
+_STRUCTURED = {"messages", "stop", "tools", "tool_choice", "response_format", "stream_options"}
+_CANONICAL = (FIELDS.keys() - {"user"}) | _STRUCTURED
+_KNOBS = MappingProxyType(
+    {
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "presence_penalty": "presence_penalty",
+        "frequency_penalty": "frequency_penalty",
+        "seed": "seed",
+        "max_tokens": "max_output_tokens",
+        "max_completion_tokens": "max_output_tokens",
+        "top_logprobs": "top_logprobs",
+        "stop": "stop",
+        "reasoning_effort": "reasoning_effort",
+    }
+)
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
+_MAX_STOPS = 16
+_MAX_TOOLS = 1024
+
+
+def parse_chat(document: JsonObject) -> Ask:
+    """Return the request that `document` makes; it is kept for targets that take it as it is.
+
+    Raises `missing_parameter` and `invalid_parameter` naming the field.
+    """
+    check_fields(document, FIELDS)
+    if document.get("messages") is None:
+        raise CallError(
+            "missing_parameter", "messages is missing: give at least one message", param="messages"
+        )
+    needs = check_messages(document["messages"])
+    needs.add(Feature.TEXT)
+    if document.get("tools") is not None or document.get("tool_choice") is not None:
+        needs |= _check_tools(document)
+    if document.get("response_format") is not None:
+        needs |= _check_format(document["response_format"])
+    modalities = document.get("modalities")
+    if modalities is not None:
+        if not isinstance(modalities, list) or not {"text", "audio"} >= set(map(str, modalities)):
+            raise refusal("modalities", modalities, 'an array of "text" and "audio"')
+        if "audio" in modalities:
+            needs.add(Feature.AUDIO_OUTPUT)
+    if document.get("logprobs") is not True and document.get("top_logprobs") is not None:
+        raise CallError(
+            "invalid_parameter", "top_logprobs needs logprobs to be true", param="logprobs"
+        )
+    stream_options = check_stream_options(document)
+    return Ask(
+        dialect="openai_chat",
+        model=document["model"],
+        meaning=lambda: to_chat(document),
+        needs=frozenset(needs),
+        wire=Wire.OPENAI_CHAT,
+        document=document,
+        knobs=knobs_of(document),
+        is_stream=document.get("stream") is True,
+        is_usage_wanted=stream_options.get("include_usage") is True,
+        has_seed=document.get("seed") is not None,
+    )
+
+
+def to_chat(document: JsonObject) -> ChatRequest:
+    """Return the canonical form of a checked document."""
+    choice = document.get("tool_choice")
+    tool_choice: ToolChoice = "auto"
+    if isinstance(choice, dict):
+        tool_choice = NamedTool(choice["function"]["name"])
+    elif choice is not None:
+        tool_choice = choice
+    rest = {
+        name: value
+        for name, value in document.items()
+        if name not in _CANONICAL and value is not None
+    }
+    return ChatRequest(
+        model=document["model"],
+        messages=to_messages(document["messages"]),
+        sampling=sampling_of(document),
+        tools=tuple(_tool(tool) for tool in document.get("tools") or ()),
+        tool_choice=tool_choice,
+        parallel_tool_calls=document.get("parallel_tool_calls"),
+        response_format=_format(document.get("response_format")),
+        extra={Wire.OPENAI_CHAT: rest} if rest else NO_EXTRA,
+    )
+
+
+def check_fields(document: JsonObject, fields: Mapping[str, Kind]) -> None:
+    """Check every scalar that is there (null counts as absent); refuse what steers the gateway."""
+    for name in STEERING:
+        if name in document:
+            raise CallError(
+                "invalid_parameter",
+                f"{name} may not be sent: where a model lives is the operator's to configure",
+                param=name,
+            )
+    if document.get("model") is None:
+        raise CallError(
+            "missing_parameter", "model is missing: GET /v1/models lists the names", param="model"
+        )
+    for name, value in document.items():
+        kind = fields.get(name)
+        if kind is not None and value is not None:
+            kind.from_json(name, value)
+    stop = document.get("stop")
+    if stop is None or isinstance(stop, str):
+        return
+    if (
+        not isinstance(stop, list)
+        or len(stop) > _MAX_STOPS
+        or not all(isinstance(s, str) for s in stop)
+    ):
+        raise refusal("stop", stop, f"a string or an array of at most {_MAX_STOPS} strings")
+
+
+def check_stream_options(document: JsonObject) -> JsonObject:
+    """Return `stream_options`, an empty object when there is none; it needs `stream`."""
+    options = document.get("stream_options")
+    if options is None:
+        return {}
+    if not isinstance(options, dict) or not isinstance(options.get("include_usage", False), bool):
+        raise refusal("stream_options", options, "an object whose include_usage is a boolean")
+    if document.get("stream") is not True:
+        raise CallError(
+            "invalid_parameter", "stream_options needs stream to be true", param="stream_options"
+        )
+    return options
+
+
+def knobs_of(document: JsonObject) -> Mapping[str, object]:
+    """Return the tuning knobs that are given, by canonical name."""
+    return {
+        canonical: document[name]
+        for name, canonical in _KNOBS.items()
+        if document.get(name) is not None
+    }
+
+
+def sampling_of(document: JsonObject, *, top_logprobs: int | None = None) -> Sampling:
+    """Return the tuning of a checked chat or completions document."""
+    if top_logprobs is None and document.get("logprobs") is True:
+        top_logprobs = document.get("top_logprobs") or 0
+    stop = document.get("stop")
+    ceiling = document.get("max_completion_tokens")
+    return Sampling(
+        temperature=document.get("temperature"),
+        top_p=document.get("top_p"),
+        presence_penalty=document.get("presence_penalty"),
+        frequency_penalty=document.get("frequency_penalty"),
+        seed=document.get("seed"),
+        max_output_tokens=document.get("max_tokens") if ceiling is None else ceiling,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+        n=document.get("n") or 1,
+        top_logprobs=top_logprobs,
+        reasoning_effort=document.get("reasoning_effort"),
+    )
+
+
+def _check_tools(document: JsonObject) -> set[Feature]:
+    tools = document.get("tools")
+    if tools is None:
+        tools = []
+    if not isinstance(tools, list) or len(tools) > _MAX_TOOLS:
+        raise refusal("tools", tools, f"an array of at most {_MAX_TOOLS} tools")
+    names = {_check_tool(tool, number) for number, tool in enumerate(tools)}
+    choice = document.get("tool_choice")
+    if choice is None or choice in ("auto", "none"):
+        return {Feature.TOOLS} if tools and choice != "none" else set()
+    if choice == "required":
+        if not tools:
+            raise CallError(
+                "invalid_parameter",
+                "tool_choice is required but there are no tools",
+                param="tool_choice",
+            )
+        return {Feature.TOOLS}
+    function = choice.get("function") if isinstance(choice, dict) else None
+    named = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(choice, dict) or (choice.get("type") == "function" and named not in names):
+        wanted = '"auto", "none", "required" or an object naming one of tools'
+        raise refusal("tool_choice", choice if named is None else named, wanted)
+    return {Feature.TOOLS}
+
+
+def _check_tool(tool: Any, number: int) -> str | None:  # Any: a JSON value, checked here.
+    if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
+        raise refusal(f"tools[{number}]", tool, "an object with a type")
+    if tool["type"] != "function":
+        return None  # A tool of a newer API: the provider may know it.
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        raise refusal(f"tools[{number}].function", function, "an object with a name")
+    name = function.get("name")
+    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+        raise refusal(
+            f"tools[{number}].function.name", name, "letters, digits, _ . and -, at most 128"
+        )
+    for field, kind, wanted in (
+        ("parameters", dict, "a JSON schema"),
+        ("description", str, "a string"),
+    ):
+        if not isinstance(function.get(field), kind | None):
+            raise refusal(f"tools[{number}].function.{field}", function[field], wanted)
+    return name
+
+
+def _check_format(wanted: Any) -> set[Feature]:  # Any: a JSON value, checked here.
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    match kind:
+        case "text":
+            return set()
+        case "json_object":
+            return {Feature.JSON_OBJECT}
+        case "json_schema":
+            described = wanted.get("json_schema")
+            if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
+                got = described.get("schema") if isinstance(described, dict) else described
+                raise refusal("response_format.json_schema.schema", got, "a JSON schema")
+            return {Feature.JSON_SCHEMA}
+        case _:  # Whatever a caller may have written.
+            raise refusal("response_format.type", kind, "one of text, json_object, json_schema")
+
+
+def _tool(tool: JsonObject) -> Tool:
+    if tool["type"] != "function":
+        raise CallError(
+            "unsupported_feature",
+            f"this model takes no tools of type {tool['type'][:40]!r}",
+            param="tools",
+        )
+    function = tool["function"]
+    rest = {name: value for name, value in tool.items() if name not in {"type", "function"}}
+    return Tool(
+        name=function["name"],
+        description=function.get("description"),
+        parameters=function.get("parameters") or {},
+        is_strict=function.get("strict"),
+        extra={Wire.OPENAI_CHAT: rest} if rest else NO_EXTRA,
+    )
+
+
+def _format(wanted: JsonObject | None) -> JsonFormat | None:
+    if wanted is None or wanted["type"] == "text":
+        return None
+    if wanted["type"] == "json_object":
+        return JsonFormat()
+    described = wanted["json_schema"]
+    return JsonFormat(
+        schema=described["schema"],
+        name=str(described.get("name") or "answer"),
+        is_strict=described.get("strict"),
+        description=described.get("description"),
+    )

@@ -1,0 +1,1 @@
+"""What happens to a request, step by step; no socket needed."""

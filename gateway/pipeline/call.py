@@ -1,0 +1,68 @@
+"""What one call knows and what all calls share."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from gateway.config.document import Document
+from gateway.pipeline.identify import Caller, Identifier, Presented
+from gateway.pipeline.route import Router, Target
+from gateway.pipeline.watch import Watch
+from gateway.schema.ask import Ask
+from gateway.schema.failure import CallError, Failure
+from gateway.schema.usage import Usage
+from gateway.sdk.providers import Clock
+from gateway.state.counters import Counters, Lease
+from gateway.telemetry.logs import CallLog
+from gateway.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the steps work with; one for each loaded configuration."""
+
+    document: Document
+    router: Router
+    identifier: Identifier
+    counters: Counters
+    clock: Clock
+    metrics: Metrics
+    log: CallLog
+    redact: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt that failed."""
+
+    target: Target
+    failure: Failure
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way; what steps learn is kept for the answer's headers and the account."""
+
+    request_id: str
+    ask: Ask
+    presented: Presented
+    watch: Watch
+    started: float
+    deadline: float
+    client_request_id: str | None = None
+    caller: Caller | None = None
+    lease: Lease | None = None
+    route_name: str = ""
+    target: Target | None = None
+    tried: list[Tried] = field(default_factory=list)
+    dropped_params: tuple[str, ...] = ()
+    usage: Usage | None = None
+    model: str | None = None
+    """What the upstream called itself."""
+    path: str = ""
+    """`forward` or `events`, and why: see `pipeline.attempt`."""
+    first_at: float | None = None
+    error: CallError | None = None
+    is_aborted: bool = False
+    resources: AsyncExitStack | None = None
+    """What a streamed reply holds; closed when the call ends."""

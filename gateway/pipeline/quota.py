@@ -1,0 +1,51 @@
+"""Step 2: how much the caller may use."""
+
+from datetime import UTC, datetime
+
+from gateway.pipeline.call import Call, Services
+from gateway.schema.failure import CallError
+from gateway.state.counters import Limit, Refused
+
+
+async def take(call: Call, services: Services) -> None:
+    """Count the call, or raise 429: the window is full, or too many are under way."""
+    limits = services.document.limits.anonymous
+    caller = call.caller
+    if caller is None:
+        msg = "identify comes first"
+        raise RuntimeError(msg)
+    requests, period_s = limits.requests
+    taken = await services.counters.take(Limit(caller.key, requests, period_s, limits.concurrent))
+    if not isinstance(taken, Refused):
+        call.lease = taken
+        return
+    window = taken.window
+    headers = rate_headers(window.limit, window.remaining, window.resets_at)
+    if not taken.is_window:
+        raise CallError(
+            "concurrency_limit_exceeded",
+            f"{limits.concurrent} requests are under way already; wait for one to end",
+            retry_after_s=1,
+            headers=headers,
+        )
+    wait_s = max(1.0, window.resets_at - services.clock.now().timestamp())
+    raise CallError(
+        "rate_limit_exceeded",
+        f"Rate limit of {requests} requests exceeded. Try again in {wait_s:.0f} seconds.",
+        details={
+            "reset_time": datetime.fromtimestamp(window.resets_at, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            )
+        },
+        retry_after_s=wait_s,
+        headers=headers,
+    )
+
+
+def rate_headers(limit: int, remaining: int, resets_at: int) -> dict[str, str]:
+    """Return the published API's limit headers."""
+    return {
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(resets_at),
+    }

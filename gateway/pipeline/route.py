@@ -1,0 +1,194 @@
+"""Step 3: which targets can answer, in the order to try them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from gateway.pipeline.gate import Gate
+from gateway.schema.ask import Ask, Feature
+from gateway.schema.failure import CallError
+from gateway.schema.json import Wire
+from gateway.sdk.providers import ChatProvider, CompletionProvider, ForwardingProvider, ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A provider of this configuration; `missing` says why it cannot be used yet."""
+
+    name: str
+    kind: str
+    provider: object
+    gate: Gate
+    missing: str | None = None
+
+    @property
+    def wires(self) -> frozenset[Wire]:
+        """The callers' formats it takes as they are."""
+        return self.provider.wires if isinstance(self.provider, ForwardingProvider) else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One provider and one of its models, with what they can do together."""
+
+    connected: Connected
+    model: str
+    card: ModelCard
+    features: frozenset[Feature]
+    chat: ChatProvider | None
+    completion: CompletionProvider | None
+    forwarding: ForwardingProvider | None
+    wires: frozenset[Wire]
+
+    @property
+    def name(self) -> str:
+        """`provider/model`, as logs and headers say it."""
+        return f"{self.connected.name}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A name that callers use; `name` ends in `*` for a family of them."""
+
+    name: str
+    targets: tuple[Target, ...]
+    aliases: tuple[str, ...] = ()
+    description: str | None = None
+
+
+def target_of(connected: Connected, model: str, card: ModelCard) -> Target:
+    """Return the target, its features found once from the provider's methods and its card."""
+    provider = connected.provider
+    chat = provider if isinstance(provider, ChatProvider) else None
+    completion = provider if isinstance(provider, CompletionProvider) else None
+    forwarding = provider if isinstance(provider, ForwardingProvider) else None
+    wires = connected.wires
+    speaks = chat is not None or Wire.OPENAI_CHAT in wires
+    features = set()
+    if speaks:
+        # Nobody said that it can is not a no: hosts know models that no table does.
+        heard, spoken = card.input_modalities, card.output_modalities
+        claims = {
+            Feature.TEXT: spoken is None or "text" in spoken,
+            Feature.TOOLS: card.tools is not False,
+            Feature.JSON_OBJECT: card.json_object is not False,
+            Feature.JSON_SCHEMA: card.json_schema is not False,
+            Feature.VISION: heard is None or "image" in heard,
+            Feature.AUDIO_INPUT: heard is None or "audio" in heard,
+            Feature.AUDIO_OUTPUT: spoken is None or "audio" in spoken,
+        }
+        features = {feature for feature, is_there in claims.items() if is_there}
+    if completion is not None or Wire.OPENAI_COMPLETIONS in wires or speaks:
+        features.add(Feature.COMPLETION)
+    return Target(connected, model, card, frozenset(features), chat, completion, forwarding, wires)
+
+
+class Router:
+    """Finds the route of a name: exact ones first, then the wildcard with the longest stem."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._exact: dict[str, Route] = {}
+        self._families: list[tuple[str, Route]] = []
+        for route in self.routes:
+            for name in (route.name, *route.aliases):
+                if name.endswith("*"):
+                    self._families.append((name[:-1], route))
+                else:
+                    self._exact[name] = route
+        self._families.sort(key=lambda family: -len(family[0]))
+
+    def find(self, model: str) -> Route:
+        """Return the route of `model`; raise 404 `model_not_found` with the nearest names."""
+        route = self._exact.get(model)
+        if route is not None:
+            return route
+        for stem, family in self._families:
+            if model.startswith(stem) and len(model) > len(stem):
+                rest = model[len(stem) :]
+                targets = tuple(_named(target, model, rest) for target in family.targets)
+                return replace(family, targets=targets)
+        near = get_close_matches(model[:80], list(self._exact), n=3, cutoff=0.5)
+        known = near or sorted(self._exact)[:8]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise CallError(
+            "model_not_found",
+            f"there is no model {model[:80]!r}; {hint}",
+            param="model",
+            details={"nearest": known},
+        )
+
+    @property
+    def names(self) -> Mapping[str, Route]:
+        """Every name and alias that is no wildcard."""
+        return self._exact
+
+
+def candidates(route: Route, ask: Ask) -> list[Target]:
+    """Return the targets of `route` that can answer `ask`, in order.
+
+    Raises 400 `unsupported_feature` naming what none has, 400 `invalid_parameter` for a value
+    outside the range of all that are left, 503 `unavailable` when none is configured.
+    """
+    ready = [target for target in route.targets if target.connected.missing is None]
+    if not ready:
+        reasons = "; ".join(f"{t.connected.name}: {t.connected.missing}" for t in route.targets)
+        raise CallError(
+            "unavailable", f"no provider of {route.name} is configured ({reasons})", param="model"
+        )
+    able = [target for target in ready if ask.needs <= target.features]
+    if not able:
+        lacking = min((sorted(ask.needs - target.features) for target in ready), key=len)
+        raise CallError(
+            "unsupported_feature",
+            f"{ask.model[:80]} cannot do this: {', '.join(lacking)}",
+            param=_FEATURE_PARAMS[lacking[0]],
+            details={"features": lacking},
+        )
+    if not ask.knobs:
+        return able
+    fitting = [target for target in able if _out_of_range(target, ask) is None]
+    if not fitting:
+        name, low, high = _out_of_range(able[0], ask) or ("", 0, 0)
+        raise CallError(
+            "invalid_parameter",
+            f"{name} is {ask.knobs[name]}: {ask.model[:80]} takes {low:g} to {high:g}",
+            param=name,
+        )
+    return fitting
+
+
+def dropped_knobs(target: Target, ask: Ask) -> tuple[str, ...]:
+    """Return the knobs that were given and that `target` does not have."""
+    known = target.card.parameters
+    return () if known is None else tuple(name for name in ask.knobs if name not in known)
+
+
+_FEATURE_PARAMS = {
+    Feature.TOOLS: "tools",
+    Feature.VISION: "messages",
+    Feature.AUDIO_INPUT: "messages",
+    Feature.AUDIO_OUTPUT: "modalities",
+    Feature.JSON_OBJECT: "response_format",
+    Feature.JSON_SCHEMA: "response_format",
+    Feature.TEXT: "model",
+    Feature.COMPLETION: "model",
+}
+
+
+def _out_of_range(target: Target, ask: Ask) -> tuple[str, float, float] | None:
+    for name, (low, high) in (target.card.ranges or {}).items():
+        value = ask.knobs.get(name)
+        if isinstance(value, int | float) and not low <= value <= high:
+            return name, low, high
+    return None
+
+
+def _named(target: Target, name: str, rest: str) -> Target:
+    """Return the target for one name of a family.
+
+    `*` alone is the whole name; within a longer text it is what the family's `*` stands for.
+    """
+    if target.model == "*":
+        return replace(target, model=name)
+    return replace(target, model=target.model.replace("*", rest)) if "*" in target.model else target

@@ -1,0 +1,56 @@
+"""THE list of steps."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from gateway.pipeline import quota, route
+from gateway.pipeline.account import account
+from gateway.pipeline.attempt import attempt
+from gateway.pipeline.call import Call, Services
+from gateway.schema.failure import CallError
+from gateway.schema.reply import Reply
+
+_log = logging.getLogger("dynagate.pipeline")
+
+
+@asynccontextmanager
+async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
+    """Answer a call; the reply is written inside the block.
+
+    Leaving it frees the caller's place and the provider, and settles the account.
+    Raises `CallError`, before the reply or, from a streamed reply, while it is read.
+    """
+    services.metrics.in_flight.inc()
+    try:
+        call.caller = services.identifier.identify(call.presented)
+        await quota.take(call, services)
+        found = services.router.find(call.ask.model)
+        call.route_name = found.name
+        reply = await attempt(call, route.candidates(found, call.ask), services)
+        if call.ask.is_stream:
+            call.first_at = services.clock.monotonic()
+        yield reply
+    except CallError as error:
+        call.error = error
+        if error.code == "upstream_rate_limited" and call.lease is not None:
+            call.lease.refund()
+        raise
+    except (asyncio.CancelledError, ConnectionError):
+        call.is_aborted = True
+        raise
+    except Exception as error:
+        _log.exception("%s: a bug in the gateway or in provider code", call.request_id)
+        call.error = CallError("internal_error", "something went wrong here; it has been logged")
+        raise call.error from error
+    finally:
+        # The caller's place is free before anything that may take time.
+        if call.lease is not None:
+            call.lease.release()
+        services.metrics.in_flight.dec()
+        try:
+            if call.resources is not None:
+                await call.resources.aclose()
+        finally:
+            account(call, services)

@@ -1,0 +1,1 @@
+"""The canonical meaning of requests and answers: plain data, no I/O."""

@@ -1,0 +1,49 @@
+"""A parsed request: what a dialect makes of a caller's bytes and the pipeline acts on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.schema.chat import ChatRequest, CompletionRequest
+from gateway.schema.json import JsonObject, Wire
+
+
+class Feature(StrEnum):
+    """What a request cannot do without; a target that lacks one is not tried."""
+
+    TEXT = "text"
+    COMPLETION = "completion"
+    TOOLS = "tools"
+    VISION = "vision"
+    AUDIO_INPUT = "audio_input"
+    AUDIO_OUTPUT = "audio_output"
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+
+
+@dataclass(slots=True)
+class Ask:
+    """One request, validated, in its caller's words and, on demand, in canonical ones.
+
+    `document` is the caller's body when its format is `wire` and a target may take it as it is; it
+    is the pipeline's to change. `meaning` translates when a target needs events: it is called once
+    for an attempt and may raise `CallError`.
+    """
+
+    dialect: str
+    model: str
+    meaning: Callable[[], ChatRequest | CompletionRequest]
+    needs: frozenset[Feature] = frozenset({Feature.TEXT})
+    wire: Wire | None = None
+    document: JsonObject = field(default_factory=dict)
+    knobs: Mapping[str, object] = field(default_factory=dict)
+    """Tuning knobs that were given, and their values, by their name in `schema.chat.Sampling`."""
+    is_stream: bool = False
+    is_usage_wanted: bool = False
+    """The caller of a stream asked for a last chunk with the usage."""
+    is_private: bool = False
+    is_feed_worthy: bool = False
+    """The path is one whose generations may appear in a public feed."""
+    has_seed: bool = False
+    referrer: str | None = None
+    ignored_params: tuple[str, ...] = ()

@@ -1,0 +1,172 @@
+"""What the core may know of a wire: facts about documents and frames, so that bytes can pass."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.schema.json import JsonObject
+from gateway.schema.sse import DONE, data_of, frames_of
+from gateway.schema.usage import Usage
+
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_PIECES = (
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "audio",
+)
+
+
+def retarget(document: JsonObject, model: str) -> JsonObject:
+    """Return `document` asking for `model`; the original keeps its own."""
+    return {**document, "model": model}
+
+
+def is_meaningful(document: JsonObject) -> bool:
+    """Say whether a chunk or a whole reply of OpenAI's wires carries part of an answer."""
+    choices = document.get("choices")
+    if not isinstance(choices, list):
+        return False
+    for choice in choices:
+        if not isinstance(choice, dict):
+            continue
+        if choice.get("text"):
+            return True
+        said = choice.get("delta") or choice.get("message")
+        if isinstance(said, dict) and any(said.get(piece) for piece in _PIECES):
+            return True
+    return False
+
+
+def usage_of(document: JsonObject) -> Usage | None:
+    """Return the disjoint token counts of a chunk or reply of OpenAI's wires, if it has them."""
+    said = document.get("usage")
+    if not isinstance(said, dict):
+        return None
+    came_in = said.get("prompt_tokens_details")
+    went_out = said.get("completion_tokens_details")
+    came_in = came_in if isinstance(came_in, dict) else {}
+    went_out = went_out if isinstance(went_out, dict) else {}
+    prompt, completion = _count(said, "prompt_tokens"), _count(said, "completion_tokens")
+    cached = min(_count(came_in, "cached_tokens"), prompt)
+    heard = min(_count(came_in, "audio_tokens"), prompt - cached)
+    reasoned = min(_count(went_out, "reasoning_tokens"), completion)
+    spoken = min(_count(went_out, "audio_tokens"), completion - reasoned)
+    return Usage(
+        input_tokens=prompt - cached - heard,
+        cached_input_tokens=cached,
+        audio_in_tokens=heard,
+        output_tokens=completion - reasoned - spoken,
+        reasoning_tokens=reasoned,
+        audio_out_tokens=spoken,
+    )
+
+
+def openai_usage(usage: Usage) -> JsonObject:
+    """Return OpenAI's usage object for `usage`."""
+    return {
+        "prompt_tokens": usage.total_in,
+        "completion_tokens": usage.total_out,
+        "total_tokens": usage.total_in + usage.total_out,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            "audio_tokens": usage.audio_in_tokens,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": usage.audio_out_tokens,
+        },
+    }
+
+
+@dataclass(slots=True)
+class Tap:
+    """Watches the blocks of one forwarded stream of OpenAI's wires, opening as few as it can.
+
+    `parse` reads one JSON object from an upstream's bytes and returns None when it is none.
+    """
+
+    parse: Callable[[bytes], JsonObject | None]
+    is_usage_wanted: bool
+    usage: Usage | None = None
+    error: JsonObject | None = None
+    is_finished: bool = False
+    is_done: bool = False
+
+    def watch(self, block: bytes) -> bytes:
+        """Return what of `block` the caller is to see; note usage, the end and an error.
+
+        A chunk that holds nothing but a usage the caller did not ask for is taken out, and so is
+        what follows an error.
+        """
+        if not self.is_finished and _FINISH.search(block):
+            self.is_finished = True
+        if b'"usage"' in block and _USAGE.search(block):
+            block = self._take_usage(block)
+        if b'"error"' in block:
+            block = self._take_error(block)
+        if block.endswith(DONE):
+            self.is_done = True
+        return block
+
+    def _take_usage(self, block: bytes) -> bytes:
+        kept = []
+        for frame in frames_of(block):
+            document = self.parse(data_of(frame)) if b'"usage"' in frame else None
+            usage = usage_of(document) if document else None
+            if document is None or usage is None:
+                kept.append(frame)
+                continue
+            self.usage = usage
+            if self.is_usage_wanted or document.get("choices"):
+                kept.append(frame)
+        return b"".join(kept)
+
+    def _take_error(self, block: bytes) -> bytes:
+        kept = []
+        for frame in frames_of(block):
+            document = self.parse(data_of(frame)) if b'"error"' in frame else None
+            if document is not None and is_error(document):
+                self.error = document
+                break
+            kept.append(frame)
+        return b"".join(kept)
+
+
+def is_error(document: JsonObject) -> bool:
+    """Say whether a body or chunk is an error, whatever its status was."""
+    return bool(document.get("error"))
+
+
+def error_message(document: JsonObject) -> str:
+    """Return an upstream's words in any of the shapes in use, cut to 500 characters."""
+    said = document.get("error", document)
+    if isinstance(said, dict):
+        said = said.get("message") or said.get("code") or said.get("type") or ""
+    if not said:
+        said = document.get("message") or document.get("detail") or ""
+    return said[:500] if isinstance(said, str) else str(said)[:500]
+
+
+def _count(where: JsonObject, name: str) -> int:
+    value = where.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def usage_at_end(body: bytes, parse: Callable[[bytes], JsonObject | None]) -> Usage | None:
+    """Return the usage that the last 4 KiB of a large reply hold, without parsing the rest."""
+    tail = body[-4096:]
+    found = list(_USAGE.finditer(tail))
+    if not found:
+        return None
+    start = found[-1].end() - 1
+    depth = 0
+    for end in range(start, len(tail)):
+        depth += (tail[end] == ord("{")) - (tail[end] == ord("}"))
+        if depth == 0:
+            return usage_of({"usage": parse(tail[start : end + 1])})
+    return None

@@ -1,0 +1,52 @@
+"""The public plugin API: everything a provider package may import, with `gateway.schema`."""
+
+from gateway.sdk.errors import UpstreamError
+from gateway.sdk.hooks import hookimpl
+from gateway.sdk.http import HttpClient, HttpError, HttpResponse, Timeouts, TooLargeError
+from gateway.sdk.providers import (
+    API,
+    Attempt,
+    Background,
+    CardSource,
+    ChatProvider,
+    Clock,
+    CompletionProvider,
+    Deps,
+    Forwarded,
+    ForwardingProvider,
+    ListedModel,
+    ModelCard,
+    ModelLister,
+    Price,
+    ProviderKind,
+)
+from gateway.sdk.weights import Progress, PullError, Weight, Weights
+
+__all__ = [
+    "API",
+    "Attempt",
+    "Background",
+    "CardSource",
+    "ChatProvider",
+    "Clock",
+    "CompletionProvider",
+    "Deps",
+    "Forwarded",
+    "ForwardingProvider",
+    "HttpClient",
+    "HttpError",
+    "HttpResponse",
+    "ListedModel",
+    "ModelCard",
+    "ModelLister",
+    "Price",
+    "Progress",
+    "ProviderKind",
+    "PullError",
+    "Timeouts",
+    "TooLargeError",
+    "UpstreamError",
+    "Weight",
+    "Weights",
+    "hookimpl",
+]

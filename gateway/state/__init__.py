@@ -1,0 +1,1 @@
+"""What outlives a call: one protocol a need, and its keepers."""

@@ -1,0 +1,1 @@
+"""How the gateway is watched; nothing here decides anything."""

@@ -1,0 +1,25 @@
+"""Keeps secrets out of what people read."""
+
+import re
+from collections.abc import Iterable
+
+_SHORTEST = 6
+"""Shorter values would blank out ordinary words."""
+_BEARER = re.compile(r"(?i)(\bbearer\s+|[?&](?:api_?key|key|token)=)[\w.+/=~\-]{8,}")
+_KEYS = re.compile(r"\b(?:sk|dg|pk|gsk|xai)-[A-Za-z0-9_\-]{8,}")
+
+
+class Redactor:
+    """Replaces the secrets it is told of, and whatever looks like a key, by `[redacted]`."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = sorted(
+            {secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True
+        )
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without secrets."""
+        if self._known is not None:
+            text = self._known.sub("[redacted]", text)
+        return _KEYS.sub("[redacted]", _BEARER.sub(r"\1[redacted]", text))

@@ -1,0 +1,1 @@
+"""The outgoing HTTP behind `Deps.http` and, guarded, `Deps.fetch`."""

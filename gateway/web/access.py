@@ -1,0 +1,108 @@
+"""Who may reach the gateway through a browser: `Host`, `Origin`, CORS, prefetches.
+
+A web page must not spend the operator's money: on a loopback bind any page that the operator visits
+could call us.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from gateway.config.document import Server
+from gateway.schema.failure import CallError
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+ALLOWED_METHODS = "GET, HEAD, POST, OPTIONS"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Accept, Last-Event-ID, X-Request-Id, X-Deadline-Ms, "
+    "Idempotency-Key, If-None-Match, x-api-key, api-key, anthropic-version, anthropic-beta, "
+    "anthropic-dangerous-direct-browser-access, OpenAI-Organization, OpenAI-Project, OpenAI-Beta"
+)
+EXPOSED_HEADERS = (
+    "X-Request-Id, X-Client-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, "
+    "X-RateLimit-Reset, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+    "x-ratelimit-reset-requests, Retry-After, X-Model, X-Provider, X-Seed, X-Ignored-Params, "
+    "X-Dropped-Params"
+)
+VARY = "Accept, Authorization, Origin"
+
+
+class Access:
+    """The rules of one configuration."""
+
+    def __init__(self, server: Server) -> None:
+        self._is_loopback = server.is_loopback
+        self._hosts = {*_LOOPBACK_NAMES, *(host.lower() for host in server.allowed_hosts)}
+        if server.public_url is not None and (name := urlsplit(server.public_url).hostname):
+            self._hosts.add(name.lower())
+        self._origins = {origin.lower().rstrip("/") for origin in server.cors.origins}
+        self._is_public = "*" in self._origins
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Raise 421 `wrong_host` or 403 `origin_not_allowed` for what a foreign page may ask."""
+        if self._is_loopback:
+            host = headers.get("Host", "")
+            if _host_name(host) not in self._hosts:
+                raise CallError(
+                    "wrong_host",
+                    "this Host is not ours: use localhost, or add the name to server.allowed_hosts",
+                )
+        origin = headers.get("Origin")
+        if origin is not None:
+            if self.allows(origin):
+                return
+            raise CallError(
+                "origin_not_allowed",
+                "web pages of this origin may not call: add it to server.cors.origins",
+            )
+        if headers.get("Sec-Fetch-Site") == "cross-site" and not self._is_public:
+            raise CallError(
+                "origin_not_allowed", "another site's page may not call: see server.cors.origins"
+            )
+
+    def allows(self, origin: str) -> bool:
+        """Say whether pages of `origin` may call."""
+        if self._is_public or origin.lower() in self._origins:
+            return True
+        parts = urlsplit(origin) if origin.isascii() else None
+        if parts is None or parts.scheme not in {"http", "https"}:
+            return False
+        return _host_name(parts.netloc) in _LOOPBACK_NAMES
+
+    def cors_headers(self, origin: str | None) -> dict[str, str]:
+        """Return what lets a page of an allowed origin read the answer."""
+        if origin is None or not self.allows(origin):
+            return {}
+        return {
+            "Access-Control-Allow-Origin": "*" if self._is_public else origin,
+            "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+        }
+
+    def preflight_headers(self, origin: str | None, asked: str | None) -> dict[str, str]:
+        """Return what a preflight is told; `asked` is `Access-Control-Request-Headers`."""
+        headers = self.cors_headers(origin)
+        if not headers:
+            return {}
+        sdk = [name.strip() for name in (asked or "").split(",")]
+        stainless = [name for name in sdk if _is_stainless(name)]
+        headers["Access-Control-Allow-Methods"] = ALLOWED_METHODS
+        headers["Access-Control-Allow-Headers"] = ", ".join([ALLOWED_HEADERS, *stainless[:32]])
+        headers["Access-Control-Max-Age"] = "600"
+        return headers
+
+
+def check_prefetch(headers: Mapping[str, str]) -> None:
+    """Raise 503 for a browser that only guesses what its user will ask (`Sec-Purpose`)."""
+    if "prefetch" in headers.get("Sec-Purpose", "") or headers.get("Purpose") == "prefetch":
+        raise CallError("unavailable", "nothing is generated for a prefetch")
+
+
+def _is_stainless(name: str) -> bool:
+    lower = name.lower()
+    return lower.startswith("x-stainless-") and lower.replace("-", "").isalnum() and name.isascii()
+
+
+def _host_name(host: str) -> str:
+    host = host.lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]

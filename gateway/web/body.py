@@ -1,0 +1,60 @@
+"""Reading a caller's body: one bound on its size, one on its time, and no encodings."""
+
+import asyncio
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.schema.failure import CallError
+from gateway.web.malformed import bad_request
+from gateway.web.protocol import Protocol
+
+
+async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
+    """Return the whole body, of at most `limit` bytes, received within `timeout_s`.
+
+    Raises `CallError`: `too_large` (before reading where `Content-Length` tells),
+    `request_timeout`, `unsupported_media_type` for a `Content-Encoding`, `bad_request` for
+    malformed chunks. The connection is closed after the answer to any of them.
+    """
+    try:
+        _check_head(request, limit)
+        # Most bodies come with their head; those cost no timer.
+        if request.content.is_eof():
+            return await _read(request, limit)
+        async with asyncio.timeout(timeout_s):
+            return await _read(request, limit)
+    except TimeoutError:
+        error = CallError("request_timeout", f"the body was not complete after {timeout_s:g} s")
+        raise _last(request, error) from None
+    except RequestPayloadError:
+        raise _last(request, bad_request("the body is malformed")) from None
+    except CallError as error:
+        raise _last(request, error) from None
+
+
+def _check_head(request: web.BaseRequest, limit: int) -> None:
+    encodings = request.headers.getall("Content-Encoding", ())
+    if any(encoding.strip().lower() not in {"", "identity"} for encoding in encodings):
+        raise CallError("unsupported_media_type", "send the body without a Content-Encoding")
+    if request.content_length is not None and request.content_length > limit:
+        raise _too_large(limit)
+
+
+async def _read(request: web.BaseRequest, limit: int) -> bytes:
+    body = bytearray()
+    while chunk := await request.content.readany():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+def _too_large(limit: int) -> CallError:
+    return CallError("too_large", f"the body is larger than {limit} bytes")
+
+
+def _last(request: web.BaseRequest, error: CallError) -> CallError:
+    if isinstance(request.protocol, Protocol):
+        request.protocol.close_after_response()
+    return error

@@ -1,0 +1,205 @@
+"""What the public paths do: read the request, let a dialect parse it, answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import randbits
+from typing import Any
+
+from aiohttp import web
+
+from gateway.dialects.dynaspark import TextQuery, merge, parse_text
+from gateway.dialects.dynaspark_render import TextStream, render_text
+from gateway.dialects.json_gate import parse_object
+from gateway.dialects.openai_chat import parse_chat
+from gateway.dialects.openai_completions import (
+    CompletionStream,
+    parse_completion,
+    render_completion,
+)
+from gateway.dialects.openai_render import ChatStream, render_chat
+from gateway.dialects.query import decode_path, parse_form, parse_query
+from gateway.pipeline import route
+from gateway.pipeline.identify import Presented
+from gateway.schema.ask import Ask
+from gateway.schema.events import Collected
+from gateway.schema.failure import CallError
+from gateway.schema.json import JsonObject
+from gateway.web.access import check_prefetch
+from gateway.web.body import read_body
+from gateway.web.reply import Rendering, StreamRendering, answer
+from gateway.web.serving import SERVING, shared_headers
+
+DEFAULT_TEXT_MODEL = "openai"
+_KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+_DAY = "public, max-age=86400"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRendering:
+    """Answers in OpenAI's chat format."""
+
+    ask: Ask
+
+    def whole(self, collected: Collected, *, request_id: str, created: int) -> tuple[str, bytes]:
+        """Return a `chat.completion`."""
+        body = render_chat(collected, request_id=request_id, model=self.ask.model, created=created)
+        return "application/json", body
+
+    def stream(self, *, request_id: str, created: int) -> StreamRendering:
+        """Return what writes `chat.completion.chunk` frames."""
+        return ChatStream(
+            request_id=request_id,
+            model=self.ask.model,
+            created=created,
+            is_usage_wanted=self.ask.is_usage_wanted,
+        )
+
+    def headers(self) -> dict[str, str]:
+        """Return nothing of its own."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRendering(ChatRendering):
+    """Answers in OpenAI's completions format."""
+
+    def whole(self, collected: Collected, *, request_id: str, created: int) -> tuple[str, bytes]:
+        """Return a `text_completion`."""
+        model = self.ask.model
+        body = render_completion(collected, request_id=request_id, model=model, created=created)
+        return "application/json", body
+
+    def stream(self, *, request_id: str, created: int) -> StreamRendering:
+        """Return what writes `text_completion` frames."""
+        return CompletionStream(
+            request_id=request_id,
+            model=self.ask.model,
+            created=created,
+            is_usage_wanted=self.ask.is_usage_wanted,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TextRendering:
+    """Answers in DynaSpark's formats; with `may_be_kept` the same URL means the same words."""
+
+    ask: Ask
+    query: TextQuery
+    may_be_kept: bool
+
+    def whole(self, collected: Collected, *, request_id: str, created: int) -> tuple[str, bytes]:
+        """Return the model's words, or one JSON object."""
+        return render_text(collected, self.query)
+
+    def stream(self, *, request_id: str, created: int) -> StreamRendering:
+        """Return what writes chunks, the last with the id that ends an `EventSource`."""
+        model = self.query.model
+        return TextStream(self.query, request_id=request_id, model=model, created=created)
+
+    def headers(self) -> dict[str, str]:
+        """Return the seed that was used, and for how long the answer holds."""
+        headers = {"X-Seed": str(self.query.seed)}
+        if self.may_be_kept:
+            headers["Cache-Control"] = _DAY
+        return headers
+
+
+async def chat_completions(request: web.Request) -> web.StreamResponse:
+    """`POST …/chat/completions`."""
+    return await _openai(request, parse_chat, ChatRendering)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """`POST …/completions`."""
+    return await _openai(request, parse_completion, CompletionRendering)
+
+
+async def generate_response(request: web.Request) -> web.StreamResponse:
+    """`GET` and `POST /api/generate_response`."""
+    return await _text(request, {})
+
+
+async def text_of_path(request: web.Request) -> web.StreamResponse:
+    """`GET /api/text/{prompt}`: the prompt is the rest of the path, slashes included."""
+    path = request.raw_path.partition("?")[0]
+    # The prompt begins behind `/text/`, whatever stands before it and however it is encoded.
+    prompt = path.partition("/text/")[2]
+    return await _text(request, {"user_input": decode_path(prompt)})
+
+
+def presented_by(request: web.Request, api_key: object = None) -> Presented:
+    """Return what the request says of its sender; the parameter `api_key` counts last."""
+    headers = request.headers
+    secrets = []
+    authorization = headers.get("Authorization")
+    if authorization is not None and authorization[:7].lower() == "bearer ":
+        secrets.append(authorization[7:].strip())
+    secrets += [headers[name] for name in _KEY_HEADERS if name in headers]
+    if isinstance(api_key, str):
+        secrets.append(api_key)
+    forwarded = headers.getall("X-Forwarded-For", None)
+    return Presented(request.remote or "", ",".join(forwarded) if forwarded else "", tuple(secrets))
+
+
+async def _openai(
+    request: web.Request, parse: Callable[[JsonObject], Ask], rendering: Callable[[Ask], Rendering]
+) -> web.StreamResponse:
+    if request.content_type.startswith("multipart/"):
+        raise CallError("unsupported_media_type", "send the request as application/json")
+    check_prefetch(request.headers)
+    bounds = request.app[SERVING].bounds
+    body = await read_body(request, bounds.body_bytes, bounds.body_s)
+    ask = parse(parse_object(body))
+    return await answer(request, rendering(ask), presented_by(request))
+
+
+async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResponse:
+    check_prefetch(request.headers)
+    if request.method == "GET" and request.headers.get("Last-Event-ID", "").endswith("-end"):
+        return web.Response(status=204, headers=shared_headers(request))
+    given: JsonObject = {**parse_query(request.rel_url.raw_query_string), **of_path}
+    if request.method == "POST":
+        given = merge(given, await _parameters(request))
+    api_key = given.get("api_key")
+    ask, query = parse_text(given, default_model=DEFAULT_TEXT_MODEL, random_seed=randbits(31))
+    may_be_kept = request.method == "GET" and ask.has_seed and not ask.is_private
+    rendering = TextRendering(ask, query, may_be_kept)
+    presented = presented_by(request, api_key)
+    if request.method == "HEAD":
+        return _head(request, rendering, presented)
+    return await answer(request, rendering, presented)
+
+
+async def _parameters(request: web.Request) -> dict[str, Any]:  # Any: text, or JSON values.
+    bounds = request.app[SERVING].bounds
+    body = await read_body(request, bounds.body_bytes, bounds.body_s)
+    kind = request.content_type
+    if kind == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
+        return dict(parse_form(body))
+    if kind.startswith("multipart/"):
+        raise CallError(
+            "unsupported_media_type",
+            "send the parameters as application/json or application/x-www-form-urlencoded",
+        )
+    # curl says that what it posts is a form unless told otherwise; a brace says that it is not.
+    return parse_object(body) if body.strip() else {}
+
+
+def _head(request: web.Request, rendering: TextRendering, presented: Presented) -> web.Response:
+    """Answer the headers that are known without generating anything; nothing is counted."""
+    services = request.app[SERVING].services
+    services.identifier.identify(presented)
+    found = services.router.find(rendering.ask.model)
+    target = route.candidates(found, rendering.ask)[0]
+    if rendering.ask.is_stream:
+        media_type = "text/event-stream; charset=utf-8"
+    else:
+        media_type = "application/json" if rendering.query.is_json else "text/plain; charset=utf-8"
+    headers = {
+        **shared_headers(request),
+        "Content-Type": media_type,
+        "Cache-Control": "private, no-store",
+        "X-Provider": target.connected.name,
+        **rendering.headers(),
+    }
+    return web.Response(headers=headers)

@@ -1,0 +1,72 @@
+"""The two middlewares: a request id for every answer, and an error body for every error."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gateway.schema.failure import CallError
+from gateway.web.access import VARY
+from gateway.web.serving import (
+    REQUEST_ID,
+    SERVING,
+    SHARED,
+    client_request_id,
+    error_response,
+    new_request_id,
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_log = logging.getLogger("dynagate.web")
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+@web.middleware
+async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id and the answer the headers that all have; answer preflights."""
+    request_id = request[REQUEST_ID] = new_request_id()
+    access = request.app[SERVING].access
+    origin = request.headers.get("Origin")
+    shared = {"X-Request-Id": request_id, "X-Content-Type-Options": "nosniff", "Vary": VARY}
+    if origin is not None:
+        shared |= access.cors_headers(origin)
+    said = client_request_id(request)
+    if said is not None:
+        shared["X-Client-Request-Id"] = said
+    request[SHARED] = shared
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        asked = request.headers.get("Access-Control-Request-Headers")
+        return web.Response(
+            status=204, headers={**shared, **access.preflight_headers(origin, asked)}
+        )
+    return await handler(request)
+
+
+@web.middleware
+async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Check where the request comes from, and turn whatever is raised into this API's errors."""
+    try:
+        request.app[SERVING].access.check(request.headers)
+        return await handler(request)
+    except CallError as error:
+        return error_response(request, error)
+    except web.HTTPException as error:
+        return error_response(request, _as_call_error(request, error))
+    except ConnectionError:
+        raise
+    except Exception:  # noqa: BLE001 - the last resort: nothing of it may reach the caller.
+        _log.exception("%s: a bug in a handler", request[REQUEST_ID])
+        return error_response(
+            request, CallError("internal_error", "something went wrong here; it has been logged")
+        )
+
+
+def _as_call_error(request: web.Request, error: web.HTTPException) -> CallError:
+    code = _CODES.get(error.status, "bad_request")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        message = f"{error.method[:16]} is not for this path; {allowed} is"
+        return CallError(code, message, headers={"Allow": allowed})
+    if code == "not_found":
+        return CallError(code, "there is nothing at this path; GET / says what there is")
+    return CallError(code, "the request cannot be understood")

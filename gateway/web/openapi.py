@@ -1,0 +1,121 @@
+"""Our OpenAPI 3.1 document, made from the table of paths and the dialects' own fields."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from gateway import __version__
+from gateway.dialects import openai_chat, openai_completions
+from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
+from gateway.dialects.fields import Kind
+from gateway.schema.failure import CODES
+from gateway.schema.json import JsonObject
+from gateway.web.table import Path
+
+_ERROR: JsonObject = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code", "param", "details"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"enum": sorted({kind for _, kind in CODES.values()})},
+                "code": {"enum": sorted(CODES)},
+                "param": {"type": ["string", "null"]},
+                "details": {"type": "object"},
+            },
+        }
+    },
+}
+_STRUCTURED: Mapping[str, JsonObject] = {
+    "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+    "tools": {"type": "array", "items": {"type": "object"}},
+    "tool_choice": {"type": ["string", "object"]},
+    "response_format": {"type": "object"},
+    "stop": {"type": ["string", "array"]},
+    "stream_options": {"type": "object"},
+    "prompt": {"type": ["string", "array"]},
+}
+
+
+def document(table: Iterable[Path], base: str) -> JsonObject:
+    """Return the document for a gateway that is reached at `base`."""
+    paths: JsonObject = {}
+    for entry in table:
+        path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", entry.path)
+        operations = paths.setdefault(path, {})
+        for method in entry.methods:
+            if method != "HEAD":
+                operations[method.lower()] = _operation(entry, method, path)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "dynagate",
+            "version": __version__,
+            "description": "A self-hosted, DynaSpark-compatible AI gateway.",
+        },
+        "servers": [{"url": base}],
+        "paths": paths,
+        "components": {
+            "schemas": {
+                "Error": _ERROR,
+                "Text": _schema({**TEXT_PARAMETERS, **AUDIO_PARAMETERS}, ["user_input"]),
+                "Chat": _schema(openai_chat.FIELDS, ["model", "messages"]),
+                "Completion": _schema(openai_completions.FIELDS, ["model", "prompt"]),
+            },
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"bearer": []}],
+    }
+
+
+def _operation(entry: Path, method: str, path: str) -> JsonObject:
+    name = re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
+    operation: JsonObject = {
+        "operationId": name,
+        "summary": entry.summary,
+        "responses": {
+            "200": {"description": "The answer"},
+            "default": {
+                "description": "What went wrong, and what to do",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        },
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+    if entry.schema == "Text" and method == "GET":
+        named = {**TEXT_PARAMETERS, **AUDIO_PARAMETERS}
+        if parameters:
+            del named["user_input"]
+        parameters += [
+            {
+                "name": name,
+                "in": "query",
+                "required": name == "user_input",
+                "schema": kind.describe(),
+            }
+            for name, kind in named.items()
+        ]
+    if parameters:
+        operation["parameters"] = parameters
+    if method == "POST" and entry.schema is not None:
+        reference = {"schema": {"$ref": f"#/components/schemas/{entry.schema}"}}
+        content = {"application/json": reference}
+        if entry.schema == "Text":
+            content["application/x-www-form-urlencoded"] = reference
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _schema(fields: Mapping[str, Kind], required: list[str]) -> JsonObject:
+    properties = {name: kind.describe() for name, kind in fields.items()}
+    for name in required:
+        if name not in properties:
+            properties[name] = _STRUCTURED[name]
+    if "messages" in required:
+        properties |= {name: _STRUCTURED[name] for name in _STRUCTURED if name != "prompt"}
+    return {"type": "object", "required": required, "properties": properties}

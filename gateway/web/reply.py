@@ -1,0 +1,158 @@
+"""The single writer: every generated answer leaves through here."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from aiohttp import web
+
+from gateway.dialects.errors import error_frame
+from gateway.pipeline.call import Call
+from gateway.pipeline.identify import Presented
+from gateway.pipeline.run import run
+from gateway.pipeline.watch import Watch
+from gateway.schema.ask import Ask
+from gateway.schema.events import Collected, StreamEvent
+from gateway.schema.failure import CallError
+from gateway.schema.reply import Answer, Events, Frames, Reply, Stream, Whole
+from gateway.web.serving import (
+    REQUEST_ID,
+    SERVING,
+    Serving,
+    call_headers,
+    client_request_id,
+    error_response,
+    is_openai_path,
+    shared_headers,
+)
+from gateway.web.stream import EventStream
+
+_log = logging.getLogger("dynagate.web")
+_NO_STORE = {"Cache-Control": "private, no-store"}
+_SSE = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "X-Accel-Buffering": "no",
+    **_NO_STORE,
+}
+
+
+class StreamRendering(Protocol):
+    """A dialect's frames for one generation's events."""
+
+    def render(self, event: StreamEvent) -> bytes:
+        """Return the frames that `event` adds, maybe none."""
+
+    def end(self) -> bytes:
+        """Return the last frames."""
+
+
+class Rendering(Protocol):
+    """How one request's answer is said in its caller's dialect. `created` is in Unix seconds."""
+
+    @property
+    def ask(self) -> Ask:
+        """The request that is answered."""
+
+    def whole(self, collected: Collected, *, request_id: str, created: int) -> tuple[str, bytes]:
+        """Return the media type and the body of a whole generation."""
+
+    def stream(self, *, request_id: str, created: int) -> StreamRendering:
+        """Return what renders a streamed generation."""
+
+    def headers(self) -> dict[str, str]:
+        """Return headers of the dialect's own for a good answer."""
+
+
+async def answer(
+    request: web.Request, rendering: Rendering, presented: Presented
+) -> web.StreamResponse:
+    """Run the call and write what comes of it. Cancelled when the caller leaves."""
+    serving = request.app[SERVING]
+    services = serving.services
+    started = services.clock.monotonic()
+    deadline = asyncio.get_running_loop().time() + services.document.deadlines.total_s
+    with Watch(deadline) as watch:
+        call = Call(
+            request_id=request[REQUEST_ID],
+            ask=rendering.ask,
+            presented=presented,
+            watch=watch,
+            started=started,
+            deadline=deadline,
+            client_request_id=client_request_id(request),
+        )
+        if not rendering.ask.is_stream:
+            return await _whole(request, rendering, call, serving)
+        return await _streamed(request, rendering, call, serving)
+
+
+async def _whole(
+    request: web.Request, rendering: Rendering, call: Call, serving: Serving
+) -> web.Response:
+    try:
+        async with run(call, serving.services) as reply:
+            media_type, body = _body(reply, rendering, call, serving)
+    except CallError as error:
+        return error_response(request, error, call)
+    headers = {"Content-Type": media_type, **_NO_STORE, **shared_headers(request)}
+    headers |= call_headers(call, is_openai=is_openai_path(request.path))
+    return web.Response(body=body, headers=headers | rendering.headers())
+
+
+def _body(reply: Reply, rendering: Rendering, call: Call, serving: Serving) -> tuple[str, bytes]:
+    match reply:
+        case Whole():
+            return reply.media_type, reply.body
+        case Answer():
+            created = int(serving.services.clock.now().timestamp())
+            return rendering.whole(reply.collected, request_id=call.request_id, created=created)
+        case Stream() | Frames() | Events():
+            msg = "a call that was not to stream did"
+            raise TypeError(msg)
+
+
+async def _streamed(
+    request: web.Request, rendering: Rendering, call: Call, serving: Serving
+) -> web.StreamResponse:
+    def headers() -> dict[str, str]:
+        of_call = call_headers(call, is_openai=is_openai_path(request.path))
+        own = {name: text for name, text in rendering.headers().items() if name != "Cache-Control"}
+        return {**_SSE, **shared_headers(request), **of_call, **own}
+
+    stream = EventStream(request, headers)
+    serving.pinger.add(stream)
+    try:
+        async with run(call, serving.services) as reply:
+            await _write(reply, stream, rendering, call, serving)
+            await stream.end()
+    except CallError as error:
+        if not stream.is_open:
+            return error_response(request, error, call)
+        # What follows the first byte of a stream is an event, and no [DONE] comes after it.
+        await stream.send(error_frame(error))
+        await stream.end()
+    except ConnectionError:
+        _log.debug("%s: the caller left", call.request_id)
+    finally:
+        serving.pinger.remove(stream)
+    return stream.response
+
+
+async def _write(
+    reply: Reply, stream: EventStream, rendering: Rendering, call: Call, serving: Serving
+) -> None:
+    match reply:
+        case Frames():
+            async for frames in reply.frames:
+                await stream.send(frames)
+        case Events():
+            created = int(serving.services.clock.now().timestamp())
+            renderer = rendering.stream(request_id=call.request_id, created=created)
+            async for event in reply.events:
+                frames = renderer.render(event)
+                if frames:
+                    await stream.send(frames)
+            await stream.send(renderer.end())
+        case Whole() | Answer() | Stream():
+            msg = "a call that was to stream did not"
+            raise TypeError(msg)

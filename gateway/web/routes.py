@@ -1,0 +1,51 @@
+"""The table of paths. Fixed names stand before `{prompt}`, and what is not in the table is 404."""
+
+from collections.abc import Iterable, Iterator
+
+from aiohttp import web
+
+from gateway.web import handlers, health, models, pages
+from gateway.web.table import TABLE, Path
+
+_OPENAI_ROOTS = ("/v1", "/openai/v1", "/openai", "/api/openai/v1", "/api/openai")
+
+
+def paths() -> Iterable[Path]:
+    """Return every public path, in the order they are matched."""
+    get, both = ("GET", "HEAD"), ("GET", "HEAD", "POST")
+    yield Path(get, "/", pages.index, "What this is")
+    yield Path(get, "/openapi.json", pages.openapi, "The schema of this API")
+    yield Path(get, "/llms.txt", pages.llms, "What this is, for language models")
+    yield Path(get, "/robots.txt", pages.robots, "What crawlers may read")
+    for name in ("/health", "/health/liveness", "/healthz"):
+        yield Path(get, name, health.health, "Whether the process answers")
+    for name in ("/health/readiness", "/readyz"):
+        yield Path(get, name, health.readiness, "Whether it takes calls; 503 while draining")
+    for root in ("/api/text", "/text"):
+        yield Path(get, f"{root}/models", models.text_models, "Text models, as cards")
+    yield Path(both, "/api/generate_response", handlers.generate_response, "Generate text", "Text")
+    yield from _openai()
+    for root in ("/api/text", "/text"):
+        path = f"{root}/{{prompt:.+}}"
+        yield Path(get, path, handlers.text_of_path, "Generate text for the path", "Text")
+
+
+def _openai() -> Iterator[Path]:
+    post, get = ("POST",), ("GET", "HEAD")
+    for root in ("/api/openai", "/openai"):
+        yield Path(post, root, handlers.chat_completions, "Chat completion", "Chat")
+    for root in _OPENAI_ROOTS:
+        chat = f"{root}/chat/completions"
+        yield Path(post, chat, handlers.chat_completions, "Chat completion", "Chat")
+        plain = f"{root}/completions"
+        yield Path(post, plain, handlers.completions, "Text completion", "Completion")
+        yield Path(get, f"{root}/models", models.openai_models, "List the models")
+        yield Path(get, f"{root}/models/{{id:.+}}", models.openai_model, "One model")
+
+
+def add_routes(app: web.Application) -> None:
+    """Register the table."""
+    app[TABLE] = tuple(paths())
+    for entry in app[TABLE]:
+        for method in entry.methods:
+            app.router.add_route(method, entry.path, entry.handler)

@@ -1,0 +1,125 @@
+"""What every handler works with, and the headers that answers share."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from gateway.config.document import Bounds
+from gateway.dialects.errors import error_body, error_headers
+from gateway.pipeline.call import Call, Services
+from gateway.schema.failure import CallError
+from gateway.sdk.providers import ModelCard
+from gateway.web.access import Access
+from gateway.web.stream import Pinger
+
+REQUEST_ID = web.RequestKey("request_id", str)
+SHARED = web.RequestKey("shared", dict[str, str])
+MAX_CLIENT_ID_CHARS = 128
+
+
+@dataclass(slots=True)
+class Serving:
+    """One running gateway as its handlers see it. `services` is swapped whole."""
+
+    services: Services
+    access: Access
+    pinger: Pinger
+    bounds: Bounds
+    is_draining: bool = False
+    notices: list[str] = field(default_factory=list)
+    unready: Mapping[str, str] = field(default_factory=dict)
+    """Providers that cannot answer yet, and why."""
+
+
+SERVING = web.AppKey("serving", Serving)
+
+
+def new_request_id() -> str:
+    """Return a request id of ours: 96 random bits."""
+    return f"req_{os.urandom(12).hex()}"
+
+
+def client_request_id(request: web.Request) -> str | None:
+    """Return the id that the caller gave, if it can be repeated in a header and a log."""
+    said = request.headers.get("X-Request-Id")
+    if not said or len(said) > MAX_CLIENT_ID_CHARS or not (said.isascii() and said.isprintable()):
+        return None
+    return said
+
+
+def shared_headers(request: web.Request) -> dict[str, str]:
+    """Return the headers that every answer to `request` carries."""
+    return request[SHARED]
+
+
+def json_response(
+    request: web.Request, body: bytes, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return 200 with a JSON body and the shared headers."""
+    own = {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        **shared_headers(request),
+    }
+    return web.Response(body=body, headers={**own, **headers} if headers else own)
+
+
+def error_response(
+    request: web.Request, error: CallError, call: Call | None = None
+) -> web.Response:
+    """Return the error as this request's dialect says it."""
+    headers = {**shared_headers(request), **error_headers(error)}
+    if call is not None:
+        headers |= call_headers(call, is_openai=is_openai_path(request.path))
+    body = b"" if request.method == "HEAD" else error_body(error)
+    return web.Response(status=error.status, body=body, headers=headers)
+
+
+def is_openai_path(path: str) -> bool:
+    """Say whether callers of `path` expect OpenAI's own headers, too."""
+    return path.startswith(("/v1", "/openai", "/api/openai"))
+
+
+def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
+    """Return what the answer's headers tell of the call: limits, who answered, what was dropped."""
+    headers: dict[str, str] = {}
+    if call.lease is not None:
+        window = call.lease.window
+        limit, remaining = str(window.limit), str(window.remaining)
+        headers["X-RateLimit-Limit"] = limit
+        headers["X-RateLimit-Remaining"] = remaining
+        headers["X-RateLimit-Reset"] = str(window.resets_at)
+        if is_openai:
+            headers["x-ratelimit-limit-requests"] = limit
+            headers["x-ratelimit-remaining-requests"] = remaining
+            headers["x-ratelimit-reset-requests"] = window.resets_in
+    if call.target is not None:
+        headers["X-Model"] = call.route_name if "*" not in call.route_name else call.ask.model[:256]
+        headers["X-Provider"] = call.target.connected.name
+    if call.ask.ignored_params:
+        headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
+    if call.dropped_params:
+        headers["X-Dropped-Params"] = ", ".join(call.dropped_params)
+    if call.client_request_id is not None:
+        headers["X-Client-Request-Id"] = call.client_request_id
+    return headers
+
+
+def card_json(name: str, card: ModelCard, provider: str) -> dict[str, object]:
+    """Return what listings say of a model."""
+    heard = card.input_modalities or ("text",)
+    return {
+        "name": name,
+        "description": card.description or "",
+        "provider": provider,
+        "input_modalities": list(heard),
+        "output_modalities": list(card.output_modalities or ("text",)),
+        "tools": card.tools is not False,
+        "vision": "image" in heard,
+        "audio": "audio" in (card.output_modalities or ()),
+        "voices": list(card.voices or ()),
+        "context": card.context,
+        "licence": card.licence,
+    }

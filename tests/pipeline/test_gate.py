@@ -1,0 +1,77 @@
+"""The gate of a provider."""
+
+import asyncio
+
+import pytest
+
+from gateway.config.document import Pace, Provider, Rate
+from gateway.pipeline.gate import Gate, GateFullError
+
+
+async def test_no_more_than_concurrent_are_in_flight_and_the_next_waits() -> None:
+    gate = Gate(Provider(kind="x", concurrent=2))
+    await gate.enter()
+    await gate.enter()
+
+    third = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+
+    assert (gate.in_flight, gate.waiting, third.done()) == (2, 1, False)
+    gate.leave()
+    await third
+    assert (gate.in_flight, gate.waiting) == (2, 0)
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    gate = Gate(Provider(kind="x", concurrent=1, queue=1))
+    await gate.enter()
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+
+    with pytest.raises(GateFullError):
+        await gate.enter()
+
+    gate.leave()
+    await waiting
+
+
+async def test_whoever_gives_up_waiting_leaves_no_hole() -> None:
+    gate = Gate(Provider(kind="x", concurrent=1))
+    await gate.enter()
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    gate.leave()
+    await gate.enter()
+
+    assert (gate.in_flight, gate.waiting) == (1, 0)
+
+
+async def test_giving_up_while_paced_frees_the_slot() -> None:
+    pace = Pace(rate=Rate(1, 3600), burst=1)
+    gate = Gate(Provider(kind="x", concurrent=1, pace=pace))
+    await gate.enter()
+    gate.leave()
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert (gate.in_flight, gate.waiting) == (0, 0)
+
+
+async def test_pace_lets_a_burst_start_and_no_more() -> None:
+    gate = Gate(Provider(kind="x", concurrent=10, pace=Pace(rate=Rate(1, 3600), burst=3)))
+
+    starts = [asyncio.create_task(gate.enter()) for _ in range(5)]
+    await asyncio.sleep(0.01)
+
+    assert gate.in_flight == 3
+    for start in starts:
+        start.cancel()
+    await asyncio.gather(*starts, return_exceptions=True)
