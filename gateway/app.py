@@ -38,7 +38,7 @@ from gateway.web.banner import banner
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
 from gateway.web.server import Runner
-from gateway.web.serving import SERVING, Serving, new_request_id
+from gateway.web.serving import PLAIN, SERVING, Serving, new_request_id
 from gateway.web.stream import EventStream, Pinger
 
 _log = logging.getLogger("dynagate")
@@ -206,5 +206,5 @@ def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Rout
 
 def _render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:
     """Render an error of a request that no handler has seen."""
-    headers = {"X-Request-Id": new_request_id(), "X-Content-Type-Options": "nosniff"}
+    headers = {"X-Request-Id": new_request_id(), **PLAIN}
     return error.status, headers | error_headers(error), error_body(error)

@@ -51,7 +51,9 @@ RateField = Annotated[
 class Section(BaseModel):
     """What all sections share: frozen, and no unknown key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Cors(Section):

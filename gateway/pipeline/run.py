@@ -22,7 +22,7 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
     Leaving it frees the caller's place and the provider, and settles the account.
     Raises `CallError`, before the reply or, from a streamed reply, while it is read.
     """
-    services.metrics.in_flight.inc()
+    services.metrics.in_flight += 1
     try:
         call.caller = services.identifier.identify(call.presented)
         await quota.take(call, services)
@@ -48,7 +48,7 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         # The caller's place is free before anything that may take time.
         if call.lease is not None:
             call.lease.release()
-        services.metrics.in_flight.dec()
+        services.metrics.in_flight -= 1
         try:
             if call.resources is not None:
                 await call.resources.aclose()

@@ -38,7 +38,7 @@ Modality = Literal["text", "image", "audio", "embedding"]
 class Price(BaseModel):
     """US dollars for a million tokens; a target with any price above 0 is priced."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     input: float = 0.0
     output: float = 0.0
@@ -52,7 +52,7 @@ class ModelCard(BaseModel):
     limits of those knobs, both ends included.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     description: str | None = None
     context: int | None = None

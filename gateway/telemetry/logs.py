@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import orjson
@@ -70,14 +71,14 @@ class _JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            "time": record.created,
+            "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "event": self._redact(record.getMessage()),
             "logger": record.name,
         }
         if record.exc_info:
             fields["trace"] = self._redact(self.formatException(record.exc_info))
-        return orjson.dumps(fields, default=str).decode()
+        return orjson.dumps(fields, default=str, option=_LINE).decode().rstrip()
 
 
 class _PlainFormatter(logging.Formatter):

@@ -262,7 +262,8 @@ class ChatConformance(ProviderUnderTest):
             claim = card.json_schema if has_schema else card.json_object
             skip_unless(claim, "the card does not claim this kind of JSON")
             ask = self.ask("Name the capital of Norway as a JSON object.")
-            events = await caller.whole(replace(ask, response_format=wanted))
+            choice = "none" if ask.tools else ask.tool_choice
+            events = await caller.whole(replace(ask, response_format=wanted, tool_choice=choice))
 
         self.require_legal(events)
         text = collect(events).choices[0].text

@@ -99,6 +99,17 @@ class HttpConnections:
 
         expect(phases, ["body"] * POOL * 3)
 
+    async def test_connections_that_were_not_made_free_their_places(
+        self, http_client: HttpClient
+    ) -> None:
+        """An upstream that was down must be reachable when it is up again."""
+        async with raw_server(answer(OK)) as server, raw_server(answer(OK)) as other:
+            server.refuse()
+            phases = [(await failure(http_client, server.url)).phase for _ in range(POOL + 1)]
+            answered = await ask(http_client, other.url)
+
+        expect((phases, answered.body), (["connect"] * (POOL + 1), b"ok"))
+
     @pytest.mark.parametrize("method", ["GET", "POST"])
     async def test_a_request_on_a_dead_connection_is_not_sent_again(
         self, http_client: HttpClient, method: str

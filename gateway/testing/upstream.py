@@ -222,7 +222,7 @@ class FakeUpstream:
     async def _play(self, action: Action, link: "_Link") -> None:
         match action:
             case Send(data):
-                await link.send(data, self.slice_bytes or len(data))
+                await link.send(data, self.slice_bytes or max(1, len(data)))
             case Pause(seconds):
                 await asyncio.sleep(seconds)
             case Hold(event):

@@ -37,8 +37,6 @@ def to_http_error(error: Exception, *, phase: Phase, where: str, resent: bool) -
 
     `resent` says that the request had been sent before this try, which cannot make it unsent.
     """
-    if isinstance(error, HttpError):
-        return error
     phase = _phase(error, phase)
     return HttpError(
         f"{where}: {_reason(error)}", phase=phase, unsent=phase in UNSENT and not resent

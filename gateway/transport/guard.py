@@ -43,15 +43,17 @@ _NOT_PUBLIC: Final = tuple(
     )
 )
 _UNICAST6: Final = IPv6Network("2000::/3")
-"""All that IANA gives out as global unicast: not site-local, SRv6 or local NAT64 (RFC 8215)."""
+"""All that IANA gives out as global unicast.
+
+Not in it: IPv4-compatible addresses, site-local ones, SRv6, local NAT64 (RFC 8215).
+"""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_COMPATIBLE: Final = IPv6Network("::/96")
 
 
 def is_public(address: str) -> bool:
     """Whether `address`, as written in a socket address, is somebody's on the open internet.
 
-    An IPv4 address inside an IPv6 one (mapped, compatible, 6to4, NAT64) is judged as itself. Names,
+    An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) is judged as itself. Names,
     zone ids and what does not parse are not public.
     """
     try:
@@ -123,7 +125,7 @@ class Guard:
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:
-    if ip in _NAT64 or ip in _COMPATIBLE:
+    if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.schema.failure import CallError
 from gateway.web import health
-from gateway.web.middleware import name_request, render_errors
+from gateway.web.middleware import name_admin_request, render_errors
 from gateway.web.serving import SERVING, Serving, shared_headers
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -12,7 +12,7 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 def admin_app(serving: Serving) -> web.Application:
     """Return the application of the admin listener; it never answers with CORS headers."""
-    app = web.Application(middlewares=[name_request, render_errors])
+    app = web.Application(middlewares=[name_admin_request, render_errors])
     app[SERVING] = serving
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/health", health.health)

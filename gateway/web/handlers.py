@@ -121,9 +121,10 @@ async def generate_response(request: web.Request) -> web.StreamResponse:
 
 async def text_of_path(request: web.Request) -> web.StreamResponse:
     """`GET /api/text/{prompt}`: the prompt is the rest of the path, slashes included."""
-    path = request.raw_path.partition("?")[0]
-    # The prompt begins behind `/text/`, whatever stands before it and however it is encoded.
-    prompt = path.partition("/text/")[2]
+    resource = request.match_info.route.resource
+    root = "" if resource is None else resource.canonical.partition("{")[0]
+    # By slashes and not by name: routes are matched decoded, so `/%74ext/` is our root, too.
+    prompt = request.rel_url.raw_path.split("/", root.count("/"))[-1]
     return await _text(request, {"user_input": decode_path(prompt)})
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.schema.failure import CallError
 from gateway.web.access import VARY
 from gateway.web.serving import (
+    PLAIN,
     REQUEST_ID,
     SERVING,
     SHARED,
@@ -27,7 +28,7 @@ async def name_request(request: web.Request, handler: Handler) -> web.StreamResp
     request_id = request[REQUEST_ID] = new_request_id()
     access = request.app[SERVING].access
     origin = request.headers.get("Origin")
-    shared = {"X-Request-Id": request_id, "X-Content-Type-Options": "nosniff", "Vary": VARY}
+    shared = {"X-Request-Id": request_id, "Vary": VARY, **PLAIN}
     if origin is not None:
         shared |= access.cors_headers(origin)
     said = client_request_id(request)
@@ -39,6 +40,13 @@ async def name_request(request: web.Request, handler: Handler) -> web.StreamResp
         return web.Response(
             status=204, headers={**shared, **access.preflight_headers(origin, asked)}
         )
+    return await handler(request)
+
+
+@web.middleware
+async def name_admin_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, too; no page of any origin may read what the operator's paths say."""
+    _name(request)
     return await handler(request)
 
 
@@ -59,6 +67,16 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return error_response(
             request, CallError("internal_error", "something went wrong here; it has been logged")
         )
+
+
+def _name(request: web.Request) -> dict[str, str]:
+    request_id = request[REQUEST_ID] = new_request_id()
+    shared = {"X-Request-Id": request_id, "X-Content-Type-Options": "nosniff", "Vary": VARY}
+    said = client_request_id(request)
+    if said is not None:
+        shared["X-Client-Request-Id"] = said
+    request[SHARED] = shared
+    return shared
 
 
 def _as_call_error(request: web.Request, error: web.HTTPException) -> CallError:

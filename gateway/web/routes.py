@@ -26,7 +26,7 @@ def paths() -> Iterable[Path]:
     yield Path(both, "/api/generate_response", handlers.generate_response, "Generate text", "Text")
     yield from _openai()
     for root in ("/api/text", "/text"):
-        path = f"{root}/{{prompt:.+}}"
+        path = f"{root}/{{prompt:(?s:.+)}}"  # Line breaks, too.
         yield Path(get, path, handlers.text_of_path, "Generate text for the path", "Text")
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -16,6 +17,8 @@ from gateway.web.stream import Pinger
 
 REQUEST_ID = web.RequestKey("request_id", str)
 SHARED = web.RequestKey("shared", dict[str, str])
+PLAIN = MappingProxyType({"X-Content-Type-Options": "nosniff", "Server": "dynagate"})
+"""Headers that are the same on every answer."""
 MAX_CLIENT_ID_CHARS = 128
 
 

@@ -156,20 +156,26 @@ def _continued(plan: Plan, prompt: str) -> str:
 
 
 def _content(plan: Plan, request: ChatRequest) -> Content:
-    """Settle what is answered: an echo yields to what the request demands."""
-    if plan.content is Content.TOOL:
-        is_answered = bool(request.messages) and request.messages[-1].role == "tool"
-        return Content.ECHO if is_answered or request.tool_choice == "none" else Content.TOOL
-    if plan.content is not None and plan.content is not Content.ECHO:
-        return plan.content
+    """Settle what is answered where the name says one thing and the request demands another."""
+    content = plan.content or Content.ECHO
+    if content in {Content.REFUSAL, Content.NOTHING}:
+        return content
     if request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool):
         return Content.TOOL
-    return Content.ECHO if request.response_format is None else Content.JSON
+    if content is Content.TOOL:
+        is_answered = bool(request.messages) and request.messages[-1].role == "tool"
+        if not is_answered and request.tool_choice != "none":
+            return Content.TOOL
+        content = Content.ECHO
+    if content is Content.ECHO and request.response_format is not None:
+        return Content.JSON
+    return content
 
 
 def _tool(plan: Plan, request: ChatRequest) -> Tool:
+    named = plan.text if plan.content is Content.TOOL else ""
     choice = request.tool_choice
-    name = choice.name if isinstance(choice, NamedTool) else plan.text
+    name = choice.name if isinstance(choice, NamedTool) else named
     for tool in request.tools:
         if name in {"", tool.name}:
             return tool

@@ -60,14 +60,14 @@ class Chaos:
             plan = plan_of(model)
         except ValueError:
             plan = Plan()
-        is_flexible = plan.content in {None, Content.ECHO}
         return ModelCard(
             description=f"scripted: {model}",
             input_modalities=("text",),
             output_modalities=("text",),
-            tools=is_flexible or plan.content is Content.TOOL,
-            json_object=is_flexible or plan.content is Content.JSON,
-            json_schema=is_flexible or plan.content is Content.JSON,
+            tools=True,
+            # Words are never an object; what `say` says is up to whoever wrote the name.
+            json_object=plan.content is not Content.WORDS,
+            json_schema=plan.content is not Content.WORDS,
             reasoning=plan.is_reasoning,
             parameters=("max_output_tokens", "n", "seed", "stop"),
         )

@@ -67,9 +67,6 @@ def _content(content: Content) -> Callable[[Plan, str], Plan]:
 
 def _say(plan: Plan, value: str) -> Plan:
     text = unquote(after_colon(value), errors="strict")
-    if not text:
-        msg = "there is nothing to say"
-        raise ValueError(msg)
     return replace(_saying(plan, Content.SAY), text=text)
 
 
@@ -171,8 +168,8 @@ VOCABULARY = (
         "echo",
         "echo",
         "echo",
-        "Answers with the last user turn, word by word. What a name without any such word does; an"
-        " object where the request demands JSON, a tool call where it demands a tool.",
+        "Answers with the last user turn, word by word, or as `json` does where the request demands"
+        " JSON. What a name without any such word does.",
         _content(Content.ECHO),
     ),
     Word(
@@ -202,7 +199,7 @@ VOCABULARY = (
         "tool or tool:NAME",
         "tool:get_weather",
         "Asks for the named tool, or the first one declared, with the smallest arguments that"
-        " satisfy its schema. Once the tool's result is the last turn, answers with that result.",
+        " satisfy its schema. Once the tool's result is the last turn, echoes that result.",
         _tool,
     ),
     Word("refuse", "refuse", "refuse", "Answers with a refusal.", _content(Content.REFUSAL)),

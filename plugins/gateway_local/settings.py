@@ -18,8 +18,8 @@ class LocalSettings(BaseModel):
     `model` is an id of the catalogue (`dynagate models`); `path`, any GGUF file of the operator's,
     replaces it. `context` tokens are shared by `parallel` slots, so one conversation may have
     `context // parallel`. `threads` write answers (None: all cores but one), `prompt_threads` read
-    prompts (None: all cores). A worker that dies is started again after `restart_min_s`, then twice as long each
-    time up to `restart_max_s`.
+    prompts (None: all cores). A worker that dies is started again after `restart_min_s`, then
+    twice as long each time up to `restart_max_s`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

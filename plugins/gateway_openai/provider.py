@@ -1,9 +1,10 @@
 """An OpenAI-compatible API: documents go through as they are, canonical requests are translated."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 import orjson
 
@@ -74,8 +75,9 @@ class OpenAI:
             is_usage_asked=self._row.usage == "stream_options",
             max_tokens_field=self._row.max_tokens_field,
         )
-        async for event in self._events(_PATHS[Wire.OPENAI_CHAT], document, attempt):
-            yield event
+        async with aclosing(self._events(_PATHS[Wire.OPENAI_CHAT], document, attempt)) as events:
+            async for event in events:
+                yield event
 
     async def complete(
         self, request: CompletionRequest, attempt: Attempt
@@ -86,8 +88,10 @@ class OpenAI:
             is_stream=attempt.is_stream,
             is_usage_asked=self._row.usage == "stream_options",
         )
-        async for event in self._events(_PATHS[Wire.OPENAI_COMPLETIONS], document, attempt):
-            yield event
+        path = _PATHS[Wire.OPENAI_COMPLETIONS]
+        async with aclosing(self._events(path, document, attempt)) as events:
+            async for event in events:
+                yield event
 
     def card(self, model: str) -> ModelCard:
         """Say what holds for any chat model behind this API."""
@@ -124,9 +128,10 @@ class OpenAI:
                     yield event
                 return
             reader = ChunkReader()
-            async for chunk in _chunks(answer.chunks):
-                for event in reader.read(chunk):
-                    yield event
+            async with aclosing(_chunks(answer.chunks)) as chunks:
+                async for chunk in chunks:
+                    for event in reader.read(chunk):
+                        yield event
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ class _Exchange:
                 await self._request.__aexit__(None, None, None)
             raise refusal(answer.status, answer.headers, body)
         self._answer = answer
-        return Forwarded({}, _pieces(answer), self._read)
+        return Forwarded({}, _Pieces(answer), self._read)
 
     async def __aexit__(
         self,
@@ -190,15 +195,25 @@ class _Exchange:
             raise unreachable(error) from error
 
 
-async def _pieces(answer: HttpResponse) -> AsyncIterator[bytes]:
-    try:
-        async for piece in answer:
-            yield piece
-    except HttpError as error:
-        raise unreachable(error) from error
+class _Pieces:
+    """The body as it comes, its errors in our terms; no generator, so that none is left open."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, answer: HttpResponse) -> None:
+        self._pieces = aiter(answer)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._pieces)
+        except HttpError as error:
+            raise unreachable(error) from error
 
 
-async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[JsonObject]:
+async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncGenerator[JsonObject]:
     """Yield the objects of a stream; raise for an error, for garbage, for an early end."""
     splitter = Splitter()
     is_finished = False

@@ -87,7 +87,7 @@ async def test_a_good_provider_passes(suite: Suite) -> None:
 
 
 async def test_another_name_than_the_entry_points_is_caught(suite: Suite) -> None:
-    suite.kind = "other"  # type: ignore[misc] - a class variable, set on this one suite.
+    suite.kind = "other"  # type: ignore[misc]  # Set on this one suite.
 
     said = await failure_of(suite.test_its_kind_is_found_and_speaks_this_api())
 
@@ -345,6 +345,25 @@ async def test_failures_of_another_class_or_none_are_caught(suite: Suite) -> Non
 
     assert "raise UpstreamError, not ValueError" in raised
     assert "was to fail, and did not" in answered
+
+
+async def test_a_secret_in_an_error_is_caught(suite: Suite) -> None:
+    class Leaking(Good):
+        async def chat(self, request: ChatRequest, attempt: Attempt) -> AsyncGenerator[StreamEvent]:
+            raise UpstreamError(Failure.CREDENTIAL, "the key sk-leaked is wrong")
+            yield
+
+    class Leaky(Suite):
+        failing_settings: ClassVar = {"api_key": "sk-leaked"}
+        provider = Leaking
+        secrets = staticmethod(lambda settings: [settings.api_key.get_secret_value()])
+
+    leaky = Leaky()
+    leaky.folder = suite.folder
+
+    said = await failure_of(leaky.test_its_failures_are_upstream_errors())
+
+    assert "the error shows a secret" in said
 
 
 def test_a_plugin_that_does_not_load_fails_with_the_registrys_reason() -> None:

@@ -45,7 +45,7 @@ async def client() -> AsyncGenerator[aiohttp.ClientSession]:
         yield session
 
 
-def chat(text: str = "hi", **more: Any) -> JsonObject:
+def chat(text: object = "hi", **more: Any) -> JsonObject:
     return {"model": "fake", "messages": [{"role": "user", "content": text}], **more}
 
 
@@ -181,6 +181,78 @@ async def test_the_pieces_after_the_first_wait_until_the_test_says_so(
     assert b"first" in before
     assert b"second" not in before
     assert b"second" in after
+
+
+async def test_gaps_lie_between_the_pieces(
+    upstream: FakeUpstream, client: aiohttp.ClientSession
+) -> None:
+    upstream.will(stream("a", "b", gap_s=0.001, finish="length"))
+
+    pieces = await read_stream(client, upstream, chat(stream=True))
+
+    assert text_of(pieces) == "ab"
+    assert pieces[-1]["choices"][0]["finish_reason"] == "length"
+
+
+async def test_converse_hears_parts_and_plain_prompts(
+    upstream: FakeUpstream, client: aiohttp.ClientSession
+) -> None:
+    upstream.default = converse()
+    parts = [
+        {"type": "text", "text": "look"},
+        {"type": "image_url", "image_url": {"url": "data:,"}},
+    ]
+    nobody = {"model": "fake", "messages": [{"role": "system", "content": "be brief"}]}
+
+    seen = await whole(client, upstream, chat(parts))
+    silent = await whole(client, upstream, nobody)
+    prompted = []
+    for prompt in ("go", ["go on"]):
+        asked = {"model": "fake", "prompt": prompt}
+        async with client.post(f"{upstream.url}/v1/completions", json=asked) as answer:
+            prompted.append((await answer.json())["choices"][0]["text"])
+
+    assert seen["choices"][0]["message"]["content"] == "look"
+    assert silent["choices"][0]["message"]["content"] == "hello"
+    assert prompted == ["go", "go on"]
+
+
+async def test_plain_completions_stream_too(
+    upstream: FakeUpstream, client: aiohttp.ClientSession
+) -> None:
+    upstream.will(stream("on ", "we go"))
+    asked = {"model": "fake", "prompt": "so", "stream": True}
+
+    async with client.post(f"{upstream.url}/v1/completions", json=asked) as answer:
+        content = await answer.read()
+
+    frames = frames_of(content.removesuffix(DONE))
+    choices = [orjson.loads(data_of(frame))["choices"][0] for frame in frames]
+    assert "".join(choice["text"] for choice in choices) == "on we go"
+    assert choices[-1]["finish_reason"] == "stop"
+
+
+async def test_a_connection_that_is_not_to_be_kept_is_closed(upstream: FakeUpstream) -> None:
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as client:
+        await whole(client, upstream, chat())
+        await whole(client, upstream, chat())
+
+    assert upstream.accepted == 2
+    assert upstream.requests[0].headers["connection"] == "close"
+
+
+async def test_what_is_no_http_is_reset(upstream: FakeUpstream) -> None:
+    port = int(upstream.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    writer.write(b"what?\r\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+    assert upstream.requests == []
+    assert upstream.closed == 0
 
 
 async def test_statuses_come_with_an_error_body_and_headers(

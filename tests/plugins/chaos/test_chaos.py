@@ -219,6 +219,27 @@ async def test_tool_answers_with_the_result_once_it_has_come(chaos: Chaos) -> No
     assert said.choices[0].tool_calls == []
 
 
+@pytest.mark.parametrize("model", ["say:x", "words:3", "json", "echo", "tool"])
+async def test_a_tool_that_is_demanded_is_called_whatever_the_name_says(
+    chaos: Chaos, model: str
+) -> None:
+    said = await answer(chaos, asked(model, tools=(WEATHER,), tool_choice="required"))
+
+    assert [call.name for call in said.choices[0].tool_calls] == ["get_weather"]
+
+
+async def test_tool_echoes_where_the_request_forbids_tools(chaos: Chaos) -> None:
+    said = await answer(chaos, asked("tool", tools=(WEATHER,), tool_choice="none"))
+
+    assert said.choices[0].text == "one two three"
+
+
+async def test_say_is_said_even_where_json_is_demanded(chaos: Chaos) -> None:
+    said = await answer(chaos, asked('say:{"half', response_format=JsonFormat(CITY)))
+
+    assert said.choices[0].text == '{"half'
+
+
 async def test_a_tool_that_nobody_declared_is_the_callers_fault(chaos: Chaos) -> None:
     error, _ = await failure(chaos, asked("tool:other", tools=(WEATHER,)))
 
@@ -472,11 +493,9 @@ async def test_completions_refuse_what_they_cannot_do(
 
 
 def test_cards_claim_what_the_name_does(chaos: Chaos) -> None:
-    echo, tool, json, say = [chaos.card(name) for name in ("echo", "tool", "json", "say:x")]
+    echo, words = chaos.card("echo"), chaos.card("words:3")
 
     assert (echo.tools, echo.json_object, echo.json_schema) == (True, True, True)
-    assert (tool.tools, tool.json_schema) == (True, False)
-    assert (json.tools, json.json_object, json.json_schema) == (False, True, True)
-    assert (say.tools, say.json_object) == (False, False)
+    assert (words.tools, words.json_object, words.json_schema) == (True, False, False)
     assert chaos.card("reasoning+echo").reasoning is True
     assert echo.parameters == ("max_output_tokens", "n", "seed", "stop")

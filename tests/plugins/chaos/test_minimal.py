@@ -60,6 +60,9 @@ TREE = {
         ),
         ({"anyOf": [{"type": "object"}, {"type": "integer"}]}, 0),
         ({"oneOf": [{"not": {}}, {"type": "object"}]}, {}),
+        ({"anyOf": [{"type": "object"}, {"type": "string", "pattern": "a"}]}, {}),
+        ({"anyOf": [True, {"type": "object"}, {"const": 5}]}, 5),
+        ({"allOf": [{"type": "string"}, {"type": "string", "minLength": 1}]}, "x"),
         (
             {
                 "allOf": [

@@ -21,7 +21,7 @@ from gateway_local.settings import LocalSettings
 def weights_dir() -> Path:
     """The user's cache, with the tiny weights in it (93 MB the first time)."""
     folder = cache_dir(os.environ)
-    LocalWeights().pull(TINY_ID, folder, lambda what, done, total: None)
+    LocalWeights().pull(TINY_ID, folder, lambda _what, _done, _total: None)
     return folder
 
 

@@ -54,7 +54,7 @@ def test_one_core_is_left_to_others_unless_told_otherwise(
 
 
 def test_a_missing_library_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_local.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("gateway_local.settings.find_spec", lambda _name: None)
 
     assert "dynagate[local]" in str(LocalSettings().missing())
 
