@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Literal
 
 import pytest
 
@@ -122,13 +123,14 @@ class HttpConnections:
         expect((error.phase, error.unsent), ("head", False))
         expect((len(server.peers), len(server.asked)), (1, 2))
 
+    @pytest.mark.parametrize("then", ["close", "reset"])
     @pytest.mark.parametrize("size", [4, 2 * 1024 * 1024])
     async def test_with_replay_it_is_sent_once_more_on_a_new_connection(
-        self, http_client: HttpClient, size: int
+        self, http_client: HttpClient, size: int, then: Literal["close", "reset"]
     ) -> None:
         """The same bytes."""
         body = b"x" * size
-        async with raw_server(die_when_reused()) as server:
+        async with raw_server(die_when_reused(then=then)) as server:
             await ask(http_client, server.url)
             answered = await ask(http_client, server.url, method="POST", body=body, replay=True)
 

@@ -246,6 +246,20 @@ class HttpFailures:
 
         expect(_facts(error), ("body", "sent", "late"))
 
+    async def test_the_deadline_holds_for_a_reader_that_comes_back_after_it(
+        self, http_client: HttpClient
+    ) -> None:
+        """Even for what has come meanwhile."""
+        async with (
+            raw_server(answer_once(HALF)) as server,
+            http_client.request("GET", server.url, deadline=time.monotonic() + BRIEF_S) as response,
+        ):
+            await asyncio.sleep(BRIEF_S * 1.5)
+            with pytest.raises(HttpError) as caught:
+                await response.read(10)
+
+        expect(_facts(caught.value), ("body", "sent", "late"))
+
     async def test_nothing_is_sent_after_the_deadline(self, http_client: HttpClient) -> None:
         """Not even a connection is made."""
         async with raw_server(answer(OK)) as server:

@@ -144,13 +144,15 @@ def answer_once(*pieces: bytes, then: Literal["hang", "close", "reset"] = "hang"
     return script
 
 
-def die_when_reused(*pieces: bytes) -> Script:
-    """Answer `OK` once and keep alive; asked again, send `pieces` and close."""
+def die_when_reused(*pieces: bytes, then: Literal["close", "reset"] = "close") -> Script:
+    """Answer `OK` once and keep alive; asked again, send `pieces` and close or reset."""
 
     async def script(peer: Peer) -> None:
         await peer.ask()
         await peer.send(OK)
         if await peer.ask():
             await peer.send(*pieces)
+            if then == "reset":
+                peer.reset()
 
     return script

@@ -71,9 +71,9 @@ class Catalogue(BaseModel):
 
     entries: tuple[Entry, ...] = Field(alias="weight")
 
-    def get(self, weight_id: str) -> Entry | None:
-        """Return the row with this id."""
-        return next((entry for entry in self.entries if entry.id == weight_id), None)
+    def by_id(self) -> dict[str, Entry]:
+        """Return the rows by their ids."""
+        return {entry.id: entry for entry in self.entries}
 
     def best_here(self, wanted: Entry, cache_dir: Path) -> Entry | None:
         """Return `wanted` if it lies in the cache, else the largest smaller one that does."""

@@ -79,6 +79,8 @@ class Engine:
         `deadline` (a reading of the clock) when it is still loading.
         """
         while self._endpoint is None:
+            if self._has_ended.is_set():
+                raise UpstreamError(Failure.TRANSIENT, "local: the engine has been stopped")
             if self._shelf.look() is None:
                 raise UpstreamError(Failure.TRANSIENT, self._shelf.absence)
             if self._problem is not None:
@@ -124,6 +126,7 @@ class Engine:
                 self._problem = None
         finally:
             self._has_ended.set()
+            self._tell()
 
     async def stopped(self) -> None:
         """Wait until a cancelled `run` has ended its worker; bounded."""

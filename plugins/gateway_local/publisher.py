@@ -50,7 +50,7 @@ def download(
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
                 raise SourceError(f"answered {error.code}") from error
-            if _size(partial) <= done:
+            if _size(partial) == done:
                 reason = error.reason if isinstance(error, urllib.error.URLError) else error
                 raise UnreachableError(f"cannot be reached ({reason})") from error
         if _size(partial) == size_bytes:

@@ -58,14 +58,14 @@ class LocalWeights:
         Raises `PullError`: no source could bring it, a hash differs, or the disk is too full.
         """
         rows = self._catalogue()
-        entry = rows.get(id)
+        entry = rows.by_id().get(id)
         if entry is None:
             known = ", ".join(row.id for row in rows.entries)
             raise PullError(f"there are no weights {id!r}; there are {known}")
         try:
             return self._bring(entry, cache_dir, progress), ()
         except _NoSourceError as error:
-            tiny = rows.get(TINY_ID)
+            tiny = rows.by_id().get(TINY_ID)
             if tiny is None or tiny.id == entry.id:
                 raise PullError(str(error)) from error
             try:

@@ -37,7 +37,7 @@ class LocalSettings(BaseModel):
     @field_validator("model")
     @classmethod
     def _model(cls, value: str) -> str:
-        known = [entry.id for entry in catalogue().entries]
+        known = catalogue().by_id()
         if value not in known:
             msg = f"unknown weights; known are {', '.join(known)}; any other GGUF file needs path"
             raise ValueError(msg)

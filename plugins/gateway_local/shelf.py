@@ -25,16 +25,14 @@ class Shelf:
 
     def __init__(self, settings: LocalSettings, cache_dir: Path) -> None:
         self._catalogue = catalogue()
-        self._wanted = self._catalogue.get(settings.model)
+        self._wanted = self._catalogue.by_id()[settings.model]
         self._path = settings.path
         self._cache_dir = cache_dir
 
     def look(self) -> Chosen | None:
         """Return what can be loaded now."""
         if self._path is not None:
-            return Chosen(self._path, self._path.stem) if self._path.is_file() else None
-        if self._wanted is None:
-            return None
+            return self.wanted() if self._path.is_file() else None
         entry = self._catalogue.best_here(self._wanted, self._cache_dir)
         if entry is None:
             return None
@@ -42,9 +40,8 @@ class Shelf:
 
     def wanted(self) -> Chosen:
         """Return what the settings ask for, there or not."""
-        if self._path is not None or self._wanted is None:
-            path = self._path or self._cache_dir
-            return Chosen(path, path.stem)
+        if self._path is not None:
+            return Chosen(self._path, self._path.stem)
         return Chosen(self._wanted.place(self._cache_dir), self._wanted.id, self._wanted)
 
     @property

@@ -2,10 +2,13 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -66,6 +69,39 @@ async def test_closing_the_client_fails_what_is_in_flight(clock: Clock) -> None:
         error = await task
 
     assert (error.phase, error.unsent) == ("head", False)
+
+
+@pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop asks libuv, not Python's socket module.
+async def test_closing_the_client_fails_what_waits_for_a_name(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    release = threading.Event()
+
+    def getaddrinfo(*_: object, **__: object) -> NoReturn:
+        loop.call_soon_threadsafe(asked.set)
+        release.wait()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with asyncio.TaskGroup() as group:
+        async with connect_http(ProviderHttp(), clock=clock) as client:
+            task = group.create_task(failure(client, "http://slow.test/"))
+            await asked.wait()
+        error = await task
+        release.set()
+
+    assert (error.phase, error.unsent, error.is_timeout) == ("connect", True, False)
+
+
+async def test_a_closed_client_fails_unsent(clock: Clock) -> None:
+    async with connect_http(ProviderHttp(), clock=clock) as client:
+        pass
+
+    error = await failure(client, "http://127.0.0.1/")
+
+    assert (error.phase, error.unsent) == ("connect", True)
 
 
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="needs /proc")

@@ -144,6 +144,17 @@ async def test_what_is_not_of_the_open_web_is_refused(
     assert canary.peers == []
 
 
+@pytest.mark.parametrize("user", ["user", "user:word", ":word"])
+async def test_a_url_with_a_user_is_refused_wherever_it_leads(
+    clock: Clock, canary: RawServer, user: str
+) -> None:
+    async with fetching(clock, canary) as fetch:
+        error = await failure(fetch, canary.url.replace("//", f"//{user}@"))
+
+    assert (error.phase, error.unsent) == ("guard", True)
+    assert canary.peers == []
+
+
 # Names.
 
 

@@ -30,8 +30,7 @@ ONE_THREAD = {"threads": 1, "prompt_threads": 1, "context": 2048}
 
 def put(weights_dir: Path, cache_dir: Path) -> Path:
     """Let the tiny weights lie in `cache_dir` too."""
-    entry = catalogue().get(TINY_ID)
-    assert entry is not None
+    entry = catalogue().by_id()[TINY_ID]
     models_dir(cache_dir).mkdir(parents=True, exist_ok=True)
     entry.place(cache_dir).symlink_to(entry.place(weights_dir))
     return entry.place(cache_dir)
@@ -171,12 +170,53 @@ async def test_no_worker_outlives_its_provider(weights_dir: Path, tmp_path: Path
     assert (before, is_running(pid)) == (True, False)
 
 
+async def test_a_worker_that_does_not_listen_any_more_is_killed(
+    weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_local.engine._KILL_AFTER_S", 0.1)
+    put(weights_dir, tmp_path)
+
+    async with running(tmp_path) as engine:
+        pid = (await ready(engine)).pid
+        os.kill(pid, signal.SIGSTOP)
+
+    assert not is_running(pid)
+
+
+async def test_a_stopped_engine_says_so(weights_dir: Path, tmp_path: Path) -> None:
+    put(weights_dir, tmp_path)
+    async with running(tmp_path) as engine:
+        await ready(engine)
+
+    with pytest.raises(UpstreamError, match="has been stopped"):
+        await ready(engine)
+
+
+async def test_a_worker_that_was_doubted_for_nothing_is_offered_again(
+    weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_local.engine._DOUBT_S", 0.05)
+    put(weights_dir, tmp_path)
+
+    async with running(tmp_path) as engine:
+        first = await ready(engine)
+        engine.doubt(first)
+        while_doubted = engine.endpoint
+        second = await ready(engine)
+
+    assert while_doubted is None
+    assert second is first
+
+
 async def test_without_weights_calls_say_what_to_do_until_the_weights_appear(
-    weights_dir: Path, tmp_path: Path
+    weights_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with local(tmp_path) as provider:
         with pytest.raises(UpstreamError, match="dynagate models pull") as caught:
             await ask(provider)
+        # Until the engine has looked, too: only its log says so.
+        while "not on this machine" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         put(weights_dir, tmp_path / "cache")
         answer = await ask(provider)
 

@@ -183,6 +183,15 @@ async def test_what_goes_wrong_has_its_class(
     assert said in error.message
 
 
+async def test_pings_and_empty_beginnings_are_passed_over(tmp_path: Path) -> None:
+    said = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
+    answer = body(b":\n\ndata: null\n\n" + said + b":\n\ndata: [DONE]\n\n")
+    async with scripted(tmp_path, answer) as (provider, _, _):
+        events = await whole(provider, ask())
+
+    assert collect(events).choices[0].text == "hi"
+
+
 async def test_a_broken_connection_makes_the_worker_doubtful(tmp_path: Path) -> None:
     async with scripted(tmp_path, truncated(after=1)) as (provider, _, engine):
         error = await failure(provider, ask())

@@ -27,11 +27,12 @@ NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 
 class Publisher:
-    """Serves `content`; breaks off after `break_after` bytes once, or answers `status`."""
+    """Serves `content`, or `status`; breaks off `breaks` times after `break_after` bytes."""
 
     def __init__(self) -> None:
         self.content = BIG
-        self.break_after: int | None = None
+        self.break_after = 0
+        self.breaks = 0
         self.status: int | None = None
         self.has_ranges = True
         self.ranges: list[str | None] = []
@@ -49,8 +50,9 @@ class Publisher:
         handler.send_response(206 if start else 200)
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
-        if self.break_after is not None:
-            data, self.break_after = data[: self.break_after], None
+        if self.breaks:
+            self.breaks -= 1
+            data = data[: self.break_after]
         handler.wfile.write(data)
 
 
@@ -187,13 +189,26 @@ def test_what_is_here_is_not_brought_again(mirror: Mirror, publisher: Publisher)
 
 
 def test_a_broken_transfer_goes_on_where_it_stopped(mirror: Mirror, publisher: Publisher) -> None:
-    publisher.break_after = 30_000
+    publisher.break_after, publisher.breaks = 30_000, 1
 
     weight, _ = mirror.weights(publisher.url).pull("big", mirror.cache, mirror.tell)
 
     assert weight.path is not None
     assert weight.path.read_bytes() == BIG
     assert publisher.ranges == [None, "bytes=30000-"]
+
+
+def test_a_publisher_that_breaks_off_again_and_again_is_given_up(
+    mirror: Mirror, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_local.mirror.find_spec", lambda _name: None)
+    publisher.content = SMALL
+    publisher.break_after, publisher.breaks = 1, 9
+
+    with pytest.raises(PullError, match="broke off again and again"):
+        mirror.weights(publisher.url).pull(TINY_ID, mirror.cache, mirror.tell)
+
+    assert publisher.ranges == [None, "bytes=1-", "bytes=2-", "bytes=3-"]
 
 
 def test_an_earlier_pull_is_gone_on_with(mirror: Mirror, publisher: Publisher) -> None:

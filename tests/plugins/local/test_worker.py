@@ -24,10 +24,8 @@ PATIENCE_S = 30.0
 
 @pytest.fixture
 def orders(weights_dir: Path) -> dict[str, Any]:
-    entry = catalogue().get(TINY_ID)
-    assert entry is not None
     return {
-        "path": str(entry.place(weights_dir)),
+        "path": str(catalogue().by_id()[TINY_ID].place(weights_dir)),
         "context": 512,
         "parallel": 1,
         "decode_threads": 1,
