@@ -21,10 +21,11 @@ from gateway.pipeline.call import Services
 from gateway.pipeline.gate import Gate
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.route import Connected, Route, Router, target_of
+from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.schema.failure import CallError
 from gateway.sdk.clock import SystemClock
-from gateway.sdk.providers import CardSource, Clock, Deps, ModelCard
+from gateway.sdk.providers import Clock, Deps
 from gateway.state.memory import MemoryCounters
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
@@ -79,8 +80,8 @@ async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with open_gateway(loaded, providers) as gateway:
-        public = Runner(gateway.public, bounds, render_error=_render_error, drain_s=server.drain_s)
-        admin = Runner(gateway.admin, bounds, render_error=_render_error, drain_s=1.0)
+        public = Runner(gateway.public, bounds, render_error=render_error, drain_s=server.drain_s)
+        admin = Runner(gateway.admin, bounds, render_error=render_error, drain_s=1.0)
         try:
             await public.start(server.host, server.port)
             if document.admin.listen is not None:
@@ -139,6 +140,7 @@ async def open_gateway(
             metrics=Metrics(),
             log=call_log,
             redact=redact,
+            may_cost=document.server.is_loopback,
         )
 
         def ping(stream: EventStream) -> None:
@@ -148,7 +150,12 @@ async def open_gateway(
         for name, reason in unready.items():
             _log.info("provider %s is not configured (%s): its targets are skipped", name, reason)
         serving = Serving(
-            services, Access(document.server), Pinger(ping), document.server.bounds, unready=unready
+            services,
+            Access(document.server),
+            Pinger(ping),
+            document.server.bounds,
+            Watches(asyncio.get_running_loop()),
+            unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])
         public[SERVING] = serving
@@ -185,7 +192,7 @@ async def _connect(
         return Connected(
             provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
         )
-    return Connected(provider.name, kind.name, instance, gate)
+    return Connected(provider.name, kind.name, instance, gate, is_paid=bool(provider.secrets))
 
 
 def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Route]:
@@ -194,17 +201,12 @@ def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Rout
         targets = []
         for section in model.targets:
             provider = connected[section.provider]
-            known = (
-                provider.provider.card(section.model)
-                if isinstance(provider.provider, CardSource)
-                else ModelCard()
-            )
-            targets.append(target_of(provider, section.model, section.card.over(known)))
+            targets.append(target_of(provider, section.model, section.card))
         routes.append(Route(name, tuple(targets), model.aliases, model.description))
     return routes
 
 
-def _render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:
+def render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:
     """Render an error of a request that no handler has seen."""
     headers = {"X-Request-Id": new_request_id(), **PLAIN}
     return error.status, headers | error_headers(error), error_body(error)

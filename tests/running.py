@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.app import Gateway, open_gateway
+from gateway.app import Gateway, open_gateway, render_error
 from gateway.config.load import load
 from gateway.registry import Registry, configured_providers
 from gateway.sdk.providers import Clock
@@ -57,8 +57,8 @@ async def run_gateway(
     log = io.BytesIO()
     async with open_gateway(loaded, providers, clock=clock, sink=log, environ=environ) as gateway:
         bounds = gateway.serving.bounds
-        public = GatewayServer(gateway.public, bounds, drain_s=drain_s)
-        admin = GatewayServer(gateway.admin, bounds, drain_s=drain_s)
+        public = GatewayServer(gateway.public, bounds, render_error=render_error, drain_s=drain_s)
+        admin = GatewayServer(gateway.admin, bounds, render_error=render_error, drain_s=drain_s)
         try:
             await public.start_server()
             await admin.start_server()

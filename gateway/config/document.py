@@ -105,7 +105,10 @@ class Server(Section):
 
 
 class Admin(Section):
-    """`admin`: the operator's listener; `/admin` is off until a secret is set."""
+    """`admin`: the operator's listener, where `/metrics` is; null is none.
+
+    There is no `/admin` yet; `secret` is kept out of logs and errors already.
+    """
 
     listen: str | None = "127.0.0.1:8081"
     secret: SecretStr = SecretStr("")

@@ -111,7 +111,7 @@ def parse_text(
     ask = Ask(
         dialect="dynaspark",
         model=query.model,
-        meaning=lambda: to_chat(query),
+        translate=lambda _: to_chat(query),
         needs=_needs(query.json_kind),
         knobs=tuning,
         is_stream=query.is_stream,

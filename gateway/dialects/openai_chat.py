@@ -90,7 +90,7 @@ def parse_chat(document: JsonObject) -> Ask:
     return Ask(
         dialect="openai_chat",
         model=document["model"],
-        meaning=lambda: to_chat(document),
+        translate=to_chat,
         needs=frozenset(needs),
         wire=Wire.OPENAI_CHAT,
         document=document,
@@ -106,6 +106,12 @@ def to_chat(document: JsonObject) -> ChatRequest:
     choice = document.get("tool_choice")
     tool_choice: ToolChoice = "auto"
     if isinstance(choice, dict):
+        if choice["type"] != "function":
+            raise CallError(
+                "unsupported_feature",
+                f"this model takes no tool_choice of type {choice['type'][:40]!r}",
+                param="tool_choice",
+            )
         tool_choice = NamedTool(choice["function"]["name"])
     elif choice is not None:
         tool_choice = choice
@@ -170,11 +176,16 @@ def check_stream_options(document: JsonObject) -> JsonObject:
 
 def knobs_of(document: JsonObject) -> Mapping[str, object]:
     """Return the tuning knobs that are given, by canonical name."""
-    return {
+    knobs = {
         canonical: document[name]
         for name, canonical in _KNOBS.items()
         if document.get(name) is not None
     }
+    # True in chat, a number in completions; either may be all that is said.
+    logprobs = document.get("logprobs")
+    if logprobs is not None and logprobs is not False:
+        knobs.setdefault("top_logprobs", 0 if logprobs is True else logprobs)
+    return knobs
 
 
 def sampling_of(document: JsonObject, *, top_logprobs: int | None = None) -> Sampling:
@@ -215,9 +226,12 @@ def _check_tools(document: JsonObject) -> set[Feature]:
                 param="tool_choice",
             )
         return {Feature.TOOLS}
-    function = choice.get("function") if isinstance(choice, dict) else None
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if isinstance(kind, str) and kind != "function":
+        return {Feature.TOOLS}  # A choice of a newer API: the provider may know it.
+    function = choice.get("function") if kind == "function" else None
     named = function.get("name") if isinstance(function, dict) else None
-    if not isinstance(choice, dict) or (choice.get("type") == "function" and named not in names):
+    if not isinstance(named, str) or named not in names:
         wanted = '"auto", "none", "required" or an object naming one of tools'
         raise refusal("tool_choice", choice if named is None else named, wanted)
     return {Feature.TOOLS}
@@ -239,6 +253,7 @@ def _check_tool(tool: Any, number: int) -> str | None:  # Any: a JSON value, che
     for field, kind, wanted in (
         ("parameters", dict, "a JSON schema"),
         ("description", str, "a string"),
+        ("strict", bool, "a boolean"),
     ):
         if not isinstance(function.get(field), kind | None):
             raise refusal(f"tools[{number}].function.{field}", function[field], wanted)
@@ -257,6 +272,13 @@ def _check_format(wanted: Any) -> set[Feature]:  # Any: a JSON value, checked he
             if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
                 got = described.get("schema") if isinstance(described, dict) else described
                 raise refusal("response_format.json_schema.schema", got, "a JSON schema")
+            for field, kind, sort in (
+                ("name", str, "a string"),
+                ("description", str, "a string"),
+                ("strict", bool, "a boolean"),
+            ):
+                if not isinstance(described.get(field), kind | None):
+                    raise refusal(f"response_format.json_schema.{field}", described[field], sort)
             return {Feature.JSON_SCHEMA}
         case _:  # Whatever a caller may have written.
             raise refusal("response_format.type", kind, "one of text, json_object, json_schema")

@@ -53,15 +53,14 @@ def parse_completion(document: JsonObject) -> Ask:
     prompt = document.get("prompt")
     if prompt is None:
         raise CallError("missing_parameter", "prompt is missing: give a string", param="prompt")
-    if not isinstance(prompt, str) and not (
-        (isinstance(prompt, list) and 0 < len(prompt) <= _MAX_PROMPTS) or _are_tokens(prompt)
-    ):
-        raise refusal("prompt", prompt, f"a string or an array of 1 to {_MAX_PROMPTS} strings")
+    if not isinstance(prompt, str) and not _are_prompts(prompt) and not _are_tokens(prompt):
+        wanted = f"a string, or an array of 1 to {_MAX_PROMPTS} strings, or of tokens"
+        raise refusal("prompt", prompt, wanted)
     options = check_stream_options(document)
     return Ask(
         dialect="openai_completions",
         model=document["model"],
-        meaning=lambda: to_completion(document),
+        translate=to_completion,
         needs=frozenset({Feature.COMPLETION}),
         wire=Wire.OPENAI_COMPLETIONS,
         document=document,
@@ -167,9 +166,15 @@ def _text_choice(
     return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish}
 
 
+def _are_prompts(prompt: object) -> bool:
+    if not isinstance(prompt, list) or not 0 < len(prompt) <= _MAX_PROMPTS:
+        return False
+    return all(isinstance(text, str) for text in prompt) or all(map(_are_tokens, prompt))
+
+
 def _are_tokens(prompt: object) -> bool:
     return (
         isinstance(prompt, list)
         and bool(prompt)
-        and all(isinstance(token, int) for token in prompt)
+        and all(type(token) is int for token in prompt)  # True is an int, too.
     )

@@ -39,23 +39,10 @@ def check_messages(messages: Any) -> set[Feature]:  # Any: a JSON value, checked
         raise refusal("messages", messages, "a non-empty array of messages")
     needs: set[Feature] = set()
     for number, message in enumerate(messages):
+        place = f"messages[{number}]"
         if not isinstance(message, dict):
-            raise refusal(f"messages[{number}]", message, "an object with role and content")
-        role, content = message.get("role"), message.get("content")
-        if role not in _ROLES:
-            raise refusal(f"messages[{number}].role", role, f"one of {', '.join(sorted(_ROLES))}")
-        if isinstance(content, list):
-            _check_parts(content, number, needs)
-        elif not isinstance(content, str) and not (
-            content is None and (role == "assistant" or "tool_calls" in message)
-        ):
-            raise refusal(f"messages[{number}].content", content, "a string or an array of parts")
-        if role == "tool" and not isinstance(message.get("tool_call_id"), str):
-            raise refusal(
-                f"messages[{number}].tool_call_id", message.get("tool_call_id"), "a string"
-            )
-        if message.get("tool_calls") is not None:
-            _check_calls(message["tool_calls"], number)
+            raise refusal(place, message, "an object with role and content")
+        _check_turn(message, place, needs)
     return needs
 
 
@@ -64,9 +51,28 @@ def to_messages(messages: list[JsonObject]) -> tuple[Message, ...]:
     return tuple(_message(message) for message in messages)
 
 
-def _check_parts(parts: list[Any], number: int, needs: set[Feature]) -> None:  # Any: JSON values.
+def _check_turn(message: JsonObject, place: str, needs: set[Feature]) -> None:
+    role, content = message.get("role"), message.get("content")
+    if not isinstance(role, str) or role not in _ROLES:
+        raise refusal(f"{place}.role", role, f"one of {', '.join(sorted(_ROLES))}")
+    if isinstance(content, list):
+        _check_parts(content, f"{place}.content", needs)
+    elif not isinstance(content, str) and not (
+        content is None and (role == "assistant" or "tool_calls" in message)
+    ):
+        raise refusal(f"{place}.content", content, "a string or an array of parts")
+    for field in ("name", "refusal"):
+        if not isinstance(message.get(field), str | None):
+            raise refusal(f"{place}.{field}", message[field], "a string")
+    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
+        raise refusal(f"{place}.tool_call_id", message.get("tool_call_id"), "a string")
+    if message.get("tool_calls") is not None:
+        _check_calls(message["tool_calls"], f"{place}.tool_calls")
+
+
+def _check_parts(parts: list[Any], array: str, needs: set[Feature]) -> None:  # Any: JSON values.
     for position, part in enumerate(parts):
-        place = f"messages[{number}].content[{position}]"
+        place = f"{array}[{position}]"
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             raise refusal(place, part, "an object with a type")
         kind = part["type"]
@@ -81,27 +87,37 @@ def _check_parts(parts: list[Any], number: int, needs: set[Feature]) -> None:  #
         needs.add(_PART_NEEDS[kind])
         if not isinstance(said, dict):
             raise refusal(f"{place}.{field}", said, "an object")
-        inner = "url" if kind == "image_url" else "data"
-        text = said.get(inner)
-        if not isinstance(text, str):
-            raise refusal(f"{place}.{field}.{inner}", text, "a string")
-        if kind == "image_url" and not text.startswith(_SCHEMES):
-            raise refusal(f"{place}.image_url.url", text, "an http, https or data URL")
-        if kind == "input_audio" and not isinstance(said.get("format"), str):
-            raise refusal(
-                f"{place}.input_audio.format", said.get("format"), "a string such as wav or mp3"
-            )
+        check = _check_image if kind == "image_url" else _check_audio
+        check(said, f"{place}.{field}")
 
 
-def _check_calls(calls: Any, number: int) -> None:  # Any: a JSON value, checked here.
-    place = f"messages[{number}].tool_calls"
+def _check_image(image: JsonObject, place: str) -> None:
+    url = image.get("url")
+    if not isinstance(url, str):
+        raise refusal(f"{place}.url", url, "a string")
+    if not url.startswith(_SCHEMES):
+        raise refusal(f"{place}.url", url, "an http, https or data URL")
+    if not isinstance(image.get("detail"), str | None):
+        raise refusal(f"{place}.detail", image["detail"], "auto, low or high")
+
+
+def _check_audio(sound: JsonObject, place: str) -> None:
+    for field, wanted in (("data", "a string"), ("format", "a string such as wav or mp3")):
+        if not isinstance(sound.get(field), str):
+            raise refusal(f"{place}.{field}", sound.get(field), wanted)
+
+
+def _check_calls(calls: Any, place: str) -> None:  # Any: a JSON value, checked here.
     if not isinstance(calls, list):
         raise refusal(place, calls, "an array")
     for position, call in enumerate(calls):
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(call, dict) or not isinstance(call.get("id"), str):
             raise refusal(f"{place}[{position}]", call, "an object with an id")
-        if call.get("type", "function") != "function":
+        kind = call.get("type", "function")
+        if not isinstance(kind, str):
+            raise refusal(f"{place}[{position}].type", kind, "a string")
+        if kind != "function":
             continue
         if not isinstance(function, dict) or not all(
             isinstance(function.get(field), str) for field in ("name", "arguments")

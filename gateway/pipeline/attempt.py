@@ -19,6 +19,7 @@ from gateway.pipeline.route import Target, dropped_knobs
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.reply import Reply
 from gateway.sdk.errors import UpstreamError
+from gateway.sdk.http import HttpError
 from gateway.sdk.providers import Attempt
 
 MAX_ATTEMPTS = 4
@@ -37,7 +38,7 @@ _log = logging.getLogger("dynagate.attempt")
 
 async def attempt(call: Call, targets: Sequence[Target], services: Services) -> Reply:
     """Return the first answer; raise the last attempt's error as the caller is to see it."""
-    error = CallError("unavailable", "every place to wait for an answer is taken", retry_after_s=1)
+    error: CallError | None = None
     for number, target in enumerate(targets[:MAX_ATTEMPTS], start=1):
         call.target = target
         call.dropped_params = dropped_knobs(target, call.ask)
@@ -48,6 +49,9 @@ async def attempt(call: Call, targets: Sequence[Target], services: Services) -> 
             continue
         except UpstreamError as failed:
             upstream = failed
+        except HttpError as failed:
+            late = Failure.TIMEOUT if failed.is_timeout else Failure.TRANSIENT
+            upstream = UpstreamError(late, str(failed))
         except CallError:
             raise
         except Exception:  # noqa: BLE001 - a provider's bug is that attempt's failure, not ours.
@@ -67,6 +71,9 @@ async def attempt(call: Call, targets: Sequence[Target], services: Services) -> 
         error = call_error(upstream, target.connected.name, call.ask, services)
         if is_final(upstream.failure):
             break
+    if error is None:
+        message = "every place to wait for an answer is taken"
+        error = CallError("unavailable", message, retry_after_s=1)
     raise error
 
 

@@ -29,6 +29,8 @@ class Services:
     metrics: Metrics
     log: CallLog
     redact: Callable[[str], str]
+    may_cost: bool
+    """Anonymous callers may reach targets that cost the operator money."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,16 @@ from gateway.schema.sse import DONE, FrameTooLargeError, Splitter, data_of, fram
 from gateway.schema.wires import (
     Tap,
     error_message,
+    fields_of,
     is_error,
     is_meaningful,
+    looks_like_reply,
     retarget,
     usage_at_end,
     usage_of,
 )
 from gateway.sdk.errors import UpstreamError
+from gateway.sdk.http import HttpError
 from gateway.sdk.providers import Attempt, ForwardingProvider
 
 MAX_HELD_BYTES = 64 * 1024
@@ -33,11 +36,6 @@ REPLY_BYTES = 16 * 1024 * 1024
 _PARSED_BYTES = 256 * 1024
 _GRACE_S = 0.25
 """How long to wait for the end of a body after `[DONE]`, so that its connection can serve again."""
-
-_FIELDS = {
-    "max_output_tokens": ("max_tokens", "max_completion_tokens"),
-    "top_logprobs": ("logprobs", "top_logprobs"),
-}
 
 
 async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Whole:
@@ -57,6 +55,8 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
         model = reply.get("model")
         call.model = model if isinstance(model, str) else None
     else:
+        if not looks_like_reply(body):
+            raise UpstreamError(Failure.TRANSIENT, "the answer is not one of a model")
         call.usage = usage_at_end(body, read_object)
     target.connected.gate.leave()
     return Whole(body)
@@ -75,6 +75,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadli
         raise
     resources.callback(target.connected.gate.leave)
     call.resources = resources
+    call.ask.document = {}  # No other target will need it, and the stream may last for minutes.
     return Frames(relay.frames(held))
 
 
@@ -85,7 +86,7 @@ def _prepare(call: Call, target: Target) -> tuple[Wire, JsonObject, ForwardingPr
         raise RuntimeError(msg)
     document = retarget(call.ask.document, target.model)
     for knob in call.dropped_params:
-        for name in _FIELDS.get(knob, (knob,)):
+        for name in fields_of(knob, document):
             document.pop(name, None)
     return wire, document, provider
 
@@ -108,13 +109,13 @@ class _Relay:
         held, count, is_over = bytearray(), 0, False
         while not (is_over or self._tap.is_done):
             block, is_over = await self._next()
-            if self._tap.error is not None:
-                raise UpstreamError(Failure.TRANSIENT, error_message(self._tap.error))
             held += block
             for frame in frames_of(block):
                 count += 1
                 if self._is_first_of_answer(frame):
                     return bytes(held)
+            if self._tap.error is not None:
+                raise UpstreamError(Failure.TRANSIENT, error_message(self._tap.error))
             if count > MAX_HELD_FRAMES or len(held) > MAX_HELD_BYTES:
                 return bytes(held)
         is_empty = self._tap.is_done or self._tap.is_finished
@@ -123,18 +124,18 @@ class _Relay:
 
     async def frames(self, held: bytes) -> AsyncGenerator[bytes]:
         """Yield what is held, then all that comes; raise `CallError` when it breaks off."""
-        watch, tap = self._call.watch, self._tap
+        watch, tap, silence_s = self._call.watch, self._tap, self._silence_s
         is_over = False
         try:
             yield held
-            while not (is_over or tap.is_done):
-                watch.arm(self._silence_s)
+            while not (is_over or tap.is_done or tap.error is not None):
+                watch.arm(silence_s)
                 block, is_over = await self._next()
                 watch.rest()
                 if block:
                     yield block
-                if tap.error is not None:
-                    raise self._broken("an error")
+            if tap.error is not None:
+                raise self._broken("an error")
             if tap.is_done:
                 watch.arm(_GRACE_S)
                 await anext(self._pieces, None)
@@ -142,7 +143,7 @@ class _Relay:
                 yield DONE
             else:
                 raise self._broken("an end before its time")
-        except (CancelledError, UpstreamError) as error:
+        except (CancelledError, UpstreamError, HttpError) as error:
             self._explain(error)
         finally:
             watch.rest()
@@ -150,12 +151,13 @@ class _Relay:
 
     async def _next(self) -> tuple[bytes, bool]:
         """Return the frames that the next piece completes, and whether it was the last."""
-        piece = await anext(self._pieces, None)
         try:
-            block = self._splitter.rest() if piece is None else self._splitter.feed(piece)
+            block, is_over = self._splitter.feed(await self._pieces.__anext__()), False
+        except StopAsyncIteration:
+            block, is_over = self._splitter.rest(), True
         except FrameTooLargeError as error:
             raise UpstreamError(Failure.TRANSIENT, str(error)) from error
-        return (self._tap.watch(block) if block else block), piece is None
+        return (self._tap.watch(block) if block else block), is_over
 
     def _is_first_of_answer(self, frame: bytes) -> bool:
         data = data_of(frame)
@@ -168,13 +170,13 @@ class _Relay:
             self._call.model = chunk["model"]
         return is_meaningful(chunk)
 
-    def _explain(self, error: CancelledError | UpstreamError) -> None:
+    def _explain(self, error: CancelledError | UpstreamError | HttpError) -> None:
         """Raise what the caller is told of an answer that broke off; after `[DONE]` it did not."""
         if isinstance(error, CancelledError) and not self._call.watch.has_expired():
             raise error
         if self._tap.is_done:
             return
-        if isinstance(error, UpstreamError):
+        if not isinstance(error, CancelledError):
             raise self._broken("an error") from error
         message = f"{self._provider} fell silent"
         raise CallError("deadline_exceeded", message, failure=Failure.TIMEOUT) from None

@@ -1,21 +1,22 @@
 """Step 1: who calls."""
 
+import logging
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 
 from gateway.schema.failure import CallError
 
+_log = logging.getLogger("dynagate.identify")
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PREFIX = "dg-"
 _SECRET_CHARS, _CHECK_CHARS = 43, 6
 _KEY_CHARS = len(_PREFIX) + _SECRET_CHARS + _CHECK_CHARS
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """What a request says of its sender; `secrets` stand in the order in which they count."""
 
     address: str
@@ -23,8 +24,7 @@ class Presented:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who is counted: `key` is what limits are kept under, `address` what the log may say."""
 
     key: str
@@ -38,6 +38,7 @@ class Identifier:
     def __init__(self, trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> None:
         self._trusted = tuple(trusted_proxies)
         self._bucket = lru_cache(maxsize=4096)(bucket_of)
+        self._is_hint_given = False
 
     def identify(self, presented: Presented) -> Caller:
         """Return the caller.
@@ -53,7 +54,7 @@ class Identifier:
                     param="api_key",
                 )
         address = presented.address
-        if self._trusted and presented.forwarded_for:
+        if presented.forwarded_for:
             address = self._behind_proxies(address, presented.forwarded_for)
         return Caller(self._bucket(address), address)
 
@@ -68,6 +69,14 @@ class Identifier:
         # Read from the right: only what a trusted proxy appended counts, and the first address that
         # is none of them is the caller.
         address = peer
+        if not self._is_hint_given and not self.is_trusted(peer):
+            self._is_hint_given = True
+            _log.warning(
+                "%s sent X-Forwarded-For, which is ignored; if it is your proxy, write "
+                "server.trusted_proxies: [%s]",
+                peer,
+                peer,
+            )
         for hop in reversed(forwarded_for.split(",")):
             if not self.is_trusted(address):
                 break

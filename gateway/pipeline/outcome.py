@@ -10,6 +10,8 @@ _CODES = {
     Failure.CONTEXT_LENGTH: "context_length_exceeded",
     Failure.UNSUPPORTED: "unsupported_feature",
     Failure.RATE_LIMIT: "upstream_rate_limited",
+    Failure.QUOTA: "upstream_rate_limited",
+    Failure.NOT_READY: "unavailable",
     Failure.TIMEOUT: "deadline_exceeded",
 }
 _REASONS = {
@@ -23,8 +25,14 @@ _REASONS = {
     Failure.TRANSIENT: "it broke off, or its answer could not be read",
     Failure.UNKNOWN: "it failed",
 }
-_SHOWN = {Failure.CALLER_FAULT, Failure.CONTEXT_LENGTH, Failure.UNSUPPORTED}
-"""Failures whose message is the caller's to read: what they sent is at fault."""
+_SHOWN = {
+    Failure.CALLER_FAULT,
+    Failure.CONTEXT_LENGTH,
+    Failure.UNSUPPORTED,
+    Failure.NOT_READY,
+}
+"""Failures whose message is the caller's to read."""
+_MESSAGE_CHARS, _PARAM_CHARS = 500, 200
 
 
 def is_final(failure: Failure) -> bool:
@@ -36,13 +44,13 @@ def call_error(error: UpstreamError, provider: str, ask: Ask, services: Services
     """Return what the caller is told of the attempt that settled the call."""
     code = _CODES.get(error.failure, "upstream_failed")
     if error.failure in _SHOWN:
-        message = f"{provider}: {services.redact(error.message)[:500]}"
+        message = services.redact(error.message)[:_MESSAGE_CHARS]
     else:
         message = f"{provider} could not answer for {ask.model[:80]!r}: {_REASONS[error.failure]}"
     return CallError(
         code,
         message,
-        param=error.param,
+        param=None if error.param is None else services.redact(error.param)[:_PARAM_CHARS],
         retry_after_s=error.retry_after if code == "upstream_rate_limited" else None,
         failure=error.failure,
     )

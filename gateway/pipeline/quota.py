@@ -28,10 +28,10 @@ async def take(call: Call, services: Services) -> None:
             retry_after_s=1,
             headers=headers,
         )
-    wait_s = max(1.0, window.resets_at - services.clock.now().timestamp())
+    wait_s = max(1, window.resets_in_s)
     raise CallError(
         "rate_limit_exceeded",
-        f"Rate limit of {requests} requests exceeded. Try again in {wait_s:.0f} seconds.",
+        f"Rate limit of {requests} requests exceeded. Try again in {wait_s} seconds.",
         details={
             "reset_time": datetime.fromtimestamp(window.resets_at, UTC).strftime(
                 "%Y-%m-%dT%H:%M:%SZ"

@@ -8,18 +8,29 @@ from gateway.pipeline.gate import Gate
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
-from gateway.sdk.providers import ChatProvider, CompletionProvider, ForwardingProvider, ModelCard
+from gateway.sdk.providers import (
+    CardSource,
+    ChatProvider,
+    CompletionProvider,
+    ForwardingProvider,
+    ModelCard,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A provider of this configuration; `missing` says why it cannot be used yet."""
+    """A provider of this configuration; `missing` says why it cannot be used yet.
+
+    `is_paid` says that calls go out with somebody's credential: unless a card says that they cost
+    nothing, they are taken to cost.
+    """
 
     name: str
     kind: str
     provider: object
     gate: Gate
     missing: str | None = None
+    is_paid: bool = False
 
     @property
     def wires(self) -> frozenset[Wire]:
@@ -33,6 +44,8 @@ class Target:
 
     connected: Connected
     model: str
+    configured: ModelCard
+    """What the configuration says of the model; `card` is that and what the provider knows."""
     card: ModelCard
     features: frozenset[Feature]
     chat: ChatProvider | None
@@ -45,6 +58,12 @@ class Target:
         """`provider/model`, as logs and headers say it."""
         return f"{self.connected.name}/{self.model}"
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether a call costs the operator money, as far as anybody said."""
+        price = self.card.price
+        return self.connected.is_paid if price is None else price.input > 0 or price.output > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -56,9 +75,12 @@ class Route:
     description: str | None = None
 
 
-def target_of(connected: Connected, model: str, card: ModelCard) -> Target:
+def target_of(connected: Connected, model: str, configured: ModelCard) -> Target:
     """Return the target, its features found once from the provider's methods and its card."""
     provider = connected.provider
+    card = configured
+    if isinstance(provider, CardSource):
+        card = configured.over(provider.card(model))
     chat = provider if isinstance(provider, ChatProvider) else None
     completion = provider if isinstance(provider, CompletionProvider) else None
     forwarding = provider if isinstance(provider, ForwardingProvider) else None
@@ -80,7 +102,12 @@ def target_of(connected: Connected, model: str, card: ModelCard) -> Target:
         features = {feature for feature, is_there in claims.items() if is_there}
     if completion is not None or Wire.OPENAI_COMPLETIONS in wires or speaks:
         features.add(Feature.COMPLETION)
-    return Target(connected, model, card, frozenset(features), chat, completion, forwarding, wires)
+    return Target(
+        connected, model, configured, card, frozenset(features), chat, completion, forwarding, wires
+    )
+
+
+_MAX_NAMED = 1024
 
 
 class Router:
@@ -97,17 +124,24 @@ class Router:
                 else:
                     self._exact[name] = route
         self._families.sort(key=lambda family: -len(family[0]))
+        self._named: dict[str, Route] = {}
 
     def find(self, model: str) -> Route:
         """Return the route of `model`; raise 404 `model_not_found` with the nearest names."""
         route = self._exact.get(model)
         if route is not None:
             return route
+        route = self._named.get(model)
+        if route is not None:
+            return route
         for stem, family in self._families:
             if model.startswith(stem) and len(model) > len(stem):
                 rest = model[len(stem) :]
                 targets = tuple(_named(target, model, rest) for target in family.targets)
-                return replace(family, targets=targets)
+                if len(self._named) >= _MAX_NAMED:
+                    self._named.clear()
+                route = self._named[model] = replace(family, targets=targets)
+                return route
         near = get_close_matches(model[:80], list(self._exact), n=3, cutoff=0.5)
         known = near or sorted(self._exact)[:8]
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
@@ -124,11 +158,13 @@ class Router:
         return self._exact
 
 
-def candidates(route: Route, ask: Ask) -> list[Target]:
+def candidates(route: Route, ask: Ask, *, may_cost: bool = True) -> list[Target]:
     """Return the targets of `route` that can answer `ask`, in order.
 
-    Raises 400 `unsupported_feature` naming what none has, 400 `invalid_parameter` for a value
-    outside the range of all that are left, 503 `unavailable` when none is configured.
+    Without `may_cost` priced targets are none of them: anonymous callers of a public gateway must
+    not spend the operator's money. Raises 403 `model_not_allowed` for that, 400
+    `unsupported_feature` naming what none has, 400 `invalid_parameter` for a value outside the
+    range of all that are left, 503 `unavailable` when none is configured.
     """
     ready = [target for target in route.targets if target.connected.missing is None]
     if not ready:
@@ -136,6 +172,14 @@ def candidates(route: Route, ask: Ask) -> list[Target]:
         raise CallError(
             "unavailable", f"no provider of {route.name} is configured ({reasons})", param="model"
         )
+    if not may_cost:
+        ready = [target for target in ready if not target.is_priced]
+        if not ready:
+            raise CallError(
+                "model_not_allowed",
+                f"{ask.model[:80]} costs its operator money and is not open to anonymous callers",
+                param="model",
+            )
     able = [target for target in ready if ask.needs <= target.features]
     if not able:
         lacking = min((sorted(ask.needs - target.features) for target in ready), key=len)
@@ -189,6 +233,7 @@ def _named(target: Target, name: str, rest: str) -> Target:
 
     `*` alone is the whole name; within a longer text it is what the family's `*` stands for.
     """
-    if target.model == "*":
-        return replace(target, model=name)
-    return replace(target, model=target.model.replace("*", rest)) if "*" in target.model else target
+    if "*" not in target.model:
+        return target
+    model = name if target.model == "*" else target.model.replace("*", rest)
+    return target_of(target.connected, model, target.configured)

@@ -28,7 +28,8 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name
-        reply = await attempt(call, route.candidates(found, call.ask), services)
+        targets = route.candidates(found, call.ask, may_cost=services.may_cost)
+        reply = await attempt(call, targets, services)
         if call.ask.is_stream:
             call.first_at = services.clock.monotonic()
         yield reply

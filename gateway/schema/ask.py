@@ -26,13 +26,13 @@ class Ask:
     """One request, validated, in its caller's words and, on demand, in canonical ones.
 
     `document` is the caller's body when its format is `wire` and a target may take it as it is; it
-    is the pipeline's to change. `meaning` translates when a target needs events: it is called once
-    for an attempt and may raise `CallError`.
+    is the pipeline's to change, and to drop once an answer has begun. `translate` makes canonical
+    meaning of it.
     """
 
     dialect: str
     model: str
-    meaning: Callable[[], ChatRequest | CompletionRequest]
+    translate: Callable[[JsonObject], ChatRequest | CompletionRequest]
     needs: frozenset[Feature] = frozenset({Feature.TEXT})
     wire: Wire | None = None
     document: JsonObject = field(default_factory=dict)
@@ -47,3 +47,7 @@ class Ask:
     has_seed: bool = False
     referrer: str | None = None
     ignored_params: tuple[str, ...] = ()
+
+    def meaning(self) -> ChatRequest | CompletionRequest:
+        """Return the request in canonical form; may raise `CallError` for what that cannot say."""
+        return self.translate(self.document)

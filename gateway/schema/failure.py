@@ -36,6 +36,8 @@ class Failure(StrEnum):
     """The conversation is too long for this target; another may take it."""
     UNSUPPORTED = "unsupported"
     """This target lacks a feature or a range; another may have it."""
+    NOT_READY = "not_ready"
+    """The provider cannot serve yet, for a reason that the caller may read: weights not here."""
     TIMEOUT = "timeout"
     """The target did not answer in time."""
     TRANSIENT = "transient"

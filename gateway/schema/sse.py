@@ -28,6 +28,8 @@ class Splitter:
 
         Raises `FrameTooLargeError` when an unfinished frame grows past the limit.
         """
+        if data.endswith(b"\n\n") and self._is_plain(data):
+            return data
         if self._is_first:
             data = self._held + data
             self._held = b""
@@ -56,6 +58,17 @@ class Splitter:
             msg = f"an event has more than {self._max} bytes"
             raise FrameTooLargeError(msg)
         return data[:end] if self._held else data
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Say whether whole frames came, with nothing left over: most upstreams send just that."""
+        return not (
+            self._held
+            or self._is_first
+            or self._ended_in_cr
+            or b"\r" in data
+            or data.startswith(b"\n")
+            or len(data) > self._max
+        )
 
     def rest(self) -> bytes:
         """Return a last frame that lacks only its blank line, else nothing; the stream has ended.

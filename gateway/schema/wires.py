@@ -1,15 +1,25 @@
 """What the core may know of a wire: facts about documents and frames, so that bytes can pass."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gateway.schema.json import JsonObject
 from gateway.schema.sse import DONE, data_of, frames_of
 from gateway.schema.usage import Usage
 
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_FINISH, _FINISH_SPACED = b'"finish_reason":"', b'"finish_reason": "'
+_EMPTY, _EMPTY_SPACED = b'"choices":[]', b'"choices": []'
+_EDGE_BYTES = 1024
+_MESSAGE_CHARS = 64 * 1024
+_KNOB_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "max_output_tokens": ("max_tokens", "max_completion_tokens"),
+        "top_logprobs": ("logprobs", "top_logprobs"),
+    }
+)
 _PIECES = (
     "content",
     "reasoning_content",
@@ -24,6 +34,21 @@ _PIECES = (
 def retarget(document: JsonObject, model: str) -> JsonObject:
     """Return `document` asking for `model`; the original keeps its own."""
     return {**document, "model": model}
+
+
+def fields_of(knob: str, document: JsonObject) -> tuple[str, ...]:
+    """Return the fields of `document` that say the knob of this name in `schema.chat.Sampling`.
+
+    A document without any of them, such as that of another dialect, has the knob's own name.
+    """
+    named = _KNOB_FIELDS.get(knob, ())
+    return tuple(name for name in named if document.get(name) is not None) or (knob,)
+
+
+def looks_like_reply(body: bytes) -> bool:
+    """Say whether a reply too large to be parsed begins and ends as a JSON object with choices."""
+    start, end = body[:_EDGE_BYTES].lstrip(), body[-_EDGE_BYTES:].rstrip()
+    return start.startswith(b"{") and end.endswith(b"}") and b'"choices"' in body
 
 
 def is_meaningful(document: JsonObject) -> bool:
@@ -100,29 +125,38 @@ class Tap:
     def watch(self, block: bytes) -> bytes:
         """Return what of `block` the caller is to see; note usage, the end and an error.
 
-        A chunk that holds nothing but a usage the caller did not ask for is taken out, and so is
-        what follows an error.
+        A chunk without choices (a usage, a filter's verdict on the prompt) is taken out unless the
+        caller asked for usage, and so is what follows an error.
         """
-        if not self.is_finished and _FINISH.search(block):
+        if not self.is_finished and (_FINISH in block or _FINISH_SPACED in block):
             self.is_finished = True
-        if b'"usage"' in block and _USAGE.search(block):
-            block = self._take_usage(block)
+        if (
+            (b'"usage"' in block and _USAGE.search(block))
+            or _EMPTY in block
+            or _EMPTY_SPACED in block
+        ):
+            block = self._take_empty(block)
         if b'"error"' in block:
             block = self._take_error(block)
-        if block.endswith(DONE):
+        if block.endswith(DONE) or (b"[DONE]" in block and _says_done(block)):
             self.is_done = True
         return block
 
-    def _take_usage(self, block: bytes) -> bytes:
+    def _take_empty(self, block: bytes) -> bytes:
         kept = []
         for frame in frames_of(block):
-            document = self.parse(data_of(frame)) if b'"usage"' in frame else None
+            is_suspect = b'"usage"' in frame or _EMPTY in frame or _EMPTY_SPACED in frame
+            document = self.parse(data_of(frame)) if is_suspect else None
             usage = usage_of(document) if document else None
-            if document is None or usage is None:
-                kept.append(frame)
-                continue
-            self.usage = usage
-            if self.is_usage_wanted or document.get("choices"):
+            if usage is not None:
+                self.usage = usage
+            if (
+                document is None
+                or self.is_usage_wanted
+                or document.get("choices")
+                or is_error(document)
+                or (usage is None and "choices" not in document)
+            ):
                 kept.append(frame)
         return b"".join(kept)
 
@@ -143,13 +177,21 @@ def is_error(document: JsonObject) -> bool:
 
 
 def error_message(document: JsonObject) -> str:
-    """Return an upstream's words in any of the shapes in use, cut to 500 characters."""
+    """Return an upstream's words in any of the shapes in use.
+
+    Far longer than anybody is shown: whoever shows them takes secrets out first, which half a
+    secret would survive, and cuts then.
+    """
     said = document.get("error", document)
     if isinstance(said, dict):
         said = said.get("message") or said.get("code") or said.get("type") or ""
     if not said:
         said = document.get("message") or document.get("detail") or ""
-    return said[:500] if isinstance(said, str) else str(said)[:500]
+    return (said if isinstance(said, str) else str(said))[:_MESSAGE_CHARS]
+
+
+def _says_done(block: bytes) -> bool:
+    return any(data_of(frame) == b"[DONE]" for frame in frames_of(block))
 
 
 def _count(where: JsonObject, name: str) -> int:

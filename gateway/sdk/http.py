@@ -96,7 +96,9 @@ class HttpClient(Protocol):
     ) -> AbstractAsyncContextManager[HttpResponse]:
         """Send and enter at the final head; leaving with an unread body closes the connection.
 
-        `deadline` is a reading of `Clock.monotonic`. With `replay` the request may be sent once
-        more when a kept-alive connection turns out dead. Raises `HttpError`; cancellation passes
-        through and closes.
+        `timeouts` None bounds the connecting as configured, and nothing else: the gateway itself
+        watches the first token, silence and the whole call. (The client for callers' URLs has the
+        bounds of `Timeouts()` then.) `deadline` is a reading of `Clock.monotonic`. With `replay`
+        the request may be sent once more when a kept-alive connection turns out dead. Raises
+        `HttpError`; cancellation passes through and closes.
         """

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from logging import Logger
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -76,8 +76,7 @@ class ModelCard(BaseModel):
         return other.model_copy(update=said)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try at one target; `deadline` is a reading of `Clock.monotonic`."""
 
     request_id: str
@@ -160,7 +159,7 @@ class Forwarded:
     """The body of an upstream that accepted a document in its own wire format, not yet read.
 
     `headers` are those that the caller may see, in lower case. `chunks` and `read(limit)` are the
-    two ways to the body; both raise `UpstreamError`.
+    two ways to the body; both raise `UpstreamError` or `HttpError`.
     """
 
     headers: Mapping[str, str]

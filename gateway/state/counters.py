@@ -1,11 +1,9 @@
 """Counting calls: fixed windows and calls in flight, taken all or none."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """`requests` in `period_s` seconds that start with the first one, `concurrent` at once.
 
     `key` names who is counted.
@@ -17,8 +15,7 @@ class Limit:
     concurrent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """How a window stands; `resets_at` is Unix time in seconds."""
 
     limit: int
@@ -47,8 +44,7 @@ class Lease(Protocol):
         """Take the call out of the window: it was not the caller's to pay."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A call that was not admitted; nothing was counted. `is_window` says which limit it was."""
 
     window: Window

@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Limit, Refused, Window
@@ -81,7 +81,7 @@ class MemoryCounters:
         if counted is None or counted.resets_at != window.resets_at or counted.used < 1:
             return window
         counted.used -= 1
-        return replace(window, remaining=max(0, window.limit - counted.used))
+        return window._replace(remaining=max(0, window.limit - counted.used))
 
     def _open(self, limit: Limit, now: float) -> _Counted:
         # Windows of one period end in the order they began, so the ended ones are in front.

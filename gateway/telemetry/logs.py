@@ -89,6 +89,10 @@ class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name.
+        # What is logged may repeat a caller's words; a trace keeps its lines.
+        return _one_line(super().formatMessage(record))
+
 
 def set_up(level: str, *, is_json: bool, redact: Callable[[str], str]) -> None:
     """Send everything that is logged to standard error, without secrets, in the format chosen."""
@@ -111,4 +115,14 @@ def _for_people(fields: dict[str, Any]) -> bytes:  # Any: JSON values.
     words += [str(fields[name]) for name in ("code", "failure") if fields.get(name)]
     if fields.get("is_aborted"):
         words.append("caller left")
-    return (" · ".join([*words, str(fields["request_id"])]) + "\n").encode(errors="replace")
+    line = _one_line(" · ".join([*words, str(fields["request_id"])]))
+    return (line + "\n").encode(errors="replace")
+
+
+def _one_line(text: str) -> str:
+    """Return `text` without what could end a line or speak to a terminal: escaped, it is kept."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )

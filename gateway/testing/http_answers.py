@@ -152,6 +152,60 @@ class HttpAnswers:
 
         expect(server.asked, [])
 
+    @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
+    async def test_a_header_that_frames_the_body_is_never_sent(
+        self, http_client: HttpClient, name: str
+    ) -> None:
+        """Two opinions on where a request ends are how another is smuggled."""
+        async with raw_server(answer(OK)) as server:
+            error = await failure(http_client, server.url, headers={name: "5"}, body=b"hello")
+
+        expect((error.phase, error.unsent, server.asked), ("connect", True, []))
+
+    async def test_headers_that_were_changed_since_are_sent_as_they_are(
+        self, http_client: HttpClient
+    ) -> None:
+        """Although it is the same mapping: a key may have been renewed."""
+        headers = {"X-Key": "old"}
+        async with raw_server(answer(OK)) as server:
+            await ask(http_client, server.url, headers=headers)
+            headers["X-Key"] = "new"
+            await ask(http_client, server.url, headers=headers)
+
+        expect([b"x-key: new" in asked.lower() for asked in server.asked], [False, True])
+
+    async def test_what_differs_is_sent_as_it_is(self, http_client: HttpClient) -> None:
+        """Method, path and headers, on one connection."""
+        async with raw_server(answer(OK)) as server:
+            await ask(http_client, f"{server.url}/a", headers={"X-Key": "1"})
+            await ask(http_client, f"{server.url}/b", headers={"X-Key": "2"})
+            await ask(http_client, f"{server.url}/b", method="POST", headers={"X-Key": "3"})
+
+        asked = [
+            (head.split(b" HTTP")[0], head.partition(b"X-Key: ")[2][:1]) for head in server.asked
+        ]
+        expect(asked, [(b"GET /a", b"1"), (b"GET /b", b"2"), (b"POST /b", b"3")])
+
+    async def test_a_user_in_the_url_is_sent_as_credentials(self, http_client: HttpClient) -> None:
+        """And not as part of the host (RFC 7617)."""
+        async with raw_server(answer(OK)) as server:
+            await ask(http_client, server.url.replace("//", "//me:it%3As@"))
+
+        expect(b"\r\nAuthorization: Basic bWU6aXQ6cw==\r\n" in server.asked[0], wanted=True)
+        expect(b"@" in server.asked[0], wanted=False)
+
+    async def test_a_body_that_no_buffer_holds_arrives_whole(self, http_client: HttpClient) -> None:
+        """Reading it is what lets more come."""
+        size = 8 * 1024 * 1024
+        pieces = (b"%x\r\n%s\r\n" % (2**16, b"x" * 2**16) for _ in range(size // 2**16))
+        async with (
+            raw_server(answer_once(CHUNKED, *pieces, b"0\r\n\r\n")) as server,
+            http_client.request("GET", server.url) as response,
+        ):
+            got = sum([len(piece) async for piece in response])
+
+        expect(got, size)
+
     async def test_cookies_are_not_kept(self, http_client: HttpClient) -> None:
         """One caller's upstream session is not the next one's."""
         head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok"

@@ -1,7 +1,7 @@
 """Bounds in time that are cheap to set and to move."""
 
 import asyncio
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from math import inf
 from typing import Final
 
@@ -59,17 +59,23 @@ class Alarms:
         self._wake_at(max(first, now + _GRAIN_S))
 
 
-class Alarm:
-    """One owner's bound; it rings once when that passes."""
+class Alarm(ABC):
+    """What has a bound, and rings once when that passes.
 
-    __slots__ = ("_alarms", "_last", "due", "ring")
+    A base, not a part: an object more for each request, and the cycle with its owner, would cost.
+    """
 
-    def __init__(self, alarms: Alarms, ring: Callable[[], None], *, last: float = inf) -> None:
+    __slots__ = ("_alarms", "_last", "due")
+
+    def __init__(self, alarms: Alarms, *, last: float = inf) -> None:
         """`last` is a reading of the loop's time that no bound goes past."""
         self._alarms = alarms
         self._last = last
-        self.ring = ring
         self.due = inf
+
+    @abstractmethod
+    def ring(self) -> None:
+        """Hear that the bound has passed."""
 
     @property
     def is_past_last(self) -> bool:
@@ -93,12 +99,3 @@ class Alarm:
     def off(self) -> None:
         """Ring no more until the next `within`."""
         self._alarms.disarm(self)
-
-    def close(self) -> None:
-        """Turn off, and forget whom to ring: the cycle would cost a garbage collection."""
-        self._alarms.disarm(self)
-        self.ring = _nobody
-
-
-def _nobody() -> None:
-    """Stand in for the owner of a closed alarm."""

@@ -13,38 +13,39 @@ from gateway.sdk.http import NO_HEADERS, HttpClient, HttpResponse, Timeouts
 from gateway.sdk.providers import Clock
 from gateway.transport.alarm import Alarms
 from gateway.transport.exchange import Exchange
-from gateway.transport.pool import Session, close_session, open_connector, open_session
+from gateway.transport.link import Connector
+from gateway.transport.pool import Pool
 
 
 @asynccontextmanager
 async def connect_http(settings: ProviderHttp, *, clock: Clock) -> AsyncIterator[HttpClient]:
     """Give one provider its pool of connections; leaving closes them all.
 
-    Raises ValueError, without the value, for a proxy or CA file that cannot be used.
+    A request without `timeouts` is bounded only while it connects, by `settings.connect_s`. Raises
+    ValueError, without the value, for a proxy or CA file that cannot be used.
     """
     proxy = None if settings.proxy is None else _proxy(settings.proxy)
     trust = True if settings.ca_file is None else await asyncio.to_thread(_trust, settings.ca_file)
     alarms = Alarms(asyncio.get_running_loop())
-    session = open_session(open_connector(settings.connections, ssl_context=trust), proxy=proxy)
+    pool = Pool(Connector(ssl_context=trust), settings.connections, proxy=proxy)
     try:
-        yield _Client(session, alarms, settings, clock)
+        yield _Client(pool, alarms, settings, clock)
     finally:
         alarms.close()
-        await close_session(session)
+        await pool.close()
 
 
 class _Client:
-    """Starts exchanges on one session."""
+    """Starts exchanges on one pool."""
 
-    __slots__ = ("_alarms", "_body_bytes", "_bounds", "_clock", "_session")
+    __slots__ = ("_alarms", "_body_bytes", "_bounds", "_clock", "_pool")
 
-    def __init__(
-        self, session: Session, alarms: Alarms, settings: ProviderHttp, clock: Clock
-    ) -> None:
-        self._session = session
+    def __init__(self, pool: Pool, alarms: Alarms, settings: ProviderHttp, clock: Clock) -> None:
+        self._pool = pool
         self._alarms = alarms
         self._clock = clock
-        self._bounds = Timeouts(connect=settings.connect_s)
+        # The core watches the rest: the first token, silence, and the whole call.
+        self._bounds = Timeouts(connect=settings.connect_s, first_byte=None, idle=None)
         self._body_bytes = settings.body_bytes
 
     def request(
@@ -60,7 +61,7 @@ class _Client:
     ) -> AbstractAsyncContextManager[HttpResponse]:
         """See `HttpClient.request`."""
         return Exchange(
-            self._session,
+            self._pool,
             self._alarms,
             (method, url, headers, body),
             bounds=timeouts or self._bounds,

@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
-from io import BytesIO
+from math import inf
 from typing import Final, Self, cast
 
 import aiohttp
+from aiohttp import hdrs
+from aiohttp.http import RawResponseMessage
 from yarl import URL
 
-from gateway.sdk.http import HttpError, Timeouts, TooLargeError
+from gateway.sdk.http import NO_HEADERS, HttpError, Timeouts, TooLargeError
 from gateway.transport.alarm import Alarm, Alarms
 from gateway.transport.faults import FAILURES, UNSENT, Phase, is_dropped, to_http_error
-from gateway.transport.pool import Request, Session
-
-_ONE_WRITE_BYTES: Final = 2**20
-"""Above it aiohttp wants a file, which it writes in pieces and with back-pressure."""
+from gateway.transport.link import Link
+from gateway.transport.pool import Pool, Prepared
 
 _LATE: Final[Mapping[Phase, str]] = {
     "pool": "no connection became free in time",
@@ -25,34 +24,33 @@ _LATE: Final[Mapping[Phase, str]] = {
 }
 
 
-class Exchange:
+class Exchange(Alarm):
     """The context manager that a request is, and the `HttpResponse` that it enters.
 
-    Both in one object: this runs for every call the gateway makes.
+    Both in one object, and its own alarm: this runs for every call the gateway makes.
     """
 
     __slots__ = (
-        "_alarm",
         "_bounds",
         "_content",
         "_headers",
         "_is_late",
-        "_is_reused",
+        "_is_timed",
         "_limit",
+        "_link",
         "_may_replay",
+        "_message",
+        "_needs_new",
         "_phase",
+        "_pool",
         "_request",
-        "_response",
-        "_session",
         "_task",
-        "_transport",
-        "needs_fresh",
         "status",
     )
 
     def __init__(
         self,
-        session: Session,
+        pool: Pool,
         alarms: Alarms,
         request: tuple[str, str, Mapping[str, str], bytes],
         *,
@@ -65,64 +63,53 @@ class Exchange:
 
         `last` is a reading of the loop's clock that nothing goes past.
         """
-        self._session = session
+        super().__init__(alarms, last=last)
+        self._pool = pool
         self._request = request
         self._bounds = bounds
         self._limit = body_bytes
         self._may_replay = may_replay
-        self._alarm = Alarm(alarms, self._rang, last=last)
+        self._is_timed = bounds.idle is not None or last < inf
         self._phase: Phase = "pool"
         self._is_late = False
-        self._is_reused = False
+        self._needs_new = False
         self._task: asyncio.Task[object] | None = None
-        self._transport: asyncio.Transport | None = None
-        self._response: aiohttp.ClientResponse | None = None
-        self._content: aiohttp.StreamReader | None = None
+        self._link: Link | None = None
+        self._message: RawResponseMessage | None = None
+        self._content = aiohttp.EMPTY_PAYLOAD
         self._headers: Mapping[str, str] | None = None
-        self.needs_fresh = False
         self.status = 0
 
     async def __aenter__(self) -> Self:
         """Send the request and wait for the head."""
-        # A coroutine always runs in a task.
-        task = self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        cancels = task.cancelling()
         try:
-            response = await self._ask()
-        except asyncio.CancelledError:
-            self._abandon()
-            if self._is_late:
-                task.uncancel()
-            if task.cancelling() > cancels:
-                raise
-            raise self._lateness() if self._is_late else self._closed() from None
+            message, content = await self._ask()
         except FAILURES as error:
             self._abandon()
             raise self._fault(error) from None
         except BaseException:
             self._abandon()
             raise
-        self._alarm.off()
-        self._task = None
         self._phase = "body"
-        self._response = response
-        self._content = response.content
-        self.status = response.status
+        # What was sent is not kept: the answer may be read for minutes.
+        self._request = (*self._request[:2], NO_HEADERS, b"")
+        self._message = message
+        self._content = content
+        self.status = message.code
+        content.on_eof(self._ended)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connection unless all of the body has come."""
-        self._alarm.close()
-        response = self._response
-        if response is not None and response.connection is not None:
+        if self._link is not None:
             self._abandon()
-            response.close()
+            self._content.set_exception(self._fault(RuntimeError()))
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers, built when first asked for: most calls look at none or two."""
         if self._headers is None:
-            raw = cast("aiohttp.ClientResponse", self._response).headers
+            raw = cast("RawResponseMessage", self._message).headers
             headers: dict[str, str] = {}
             for name, value in raw.items():
                 key = name.lower()
@@ -134,16 +121,20 @@ class Exchange:
     async def read(self, limit: int) -> bytes:
         """Return the whole body; raise `TooLargeError` past `limit` or the provider's own bound."""
         limit = min(limit, self._limit)
-        response = cast("aiohttp.ClientResponse", self._response)
-        if (response.content_length or 0) > limit and not response.content.at_eof():
-            raise TooLargeError(limit)
+        content = self._content
+        if not content.is_eof():
+            length = cast("RawResponseMessage", self._message).headers.get(hdrs.CONTENT_LENGTH)
+            if length is not None and int(length) > limit:
+                raise TooLargeError(limit)
         pieces: list[bytes] = []
         size = 0
-        while piece := await self._pull():
+        async for piece in self:
             size += len(piece)
             if size > limit:
                 raise TooLargeError(limit)
             pieces.append(piece)
+            if content.at_eof():
+                break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def __aiter__(self) -> Self:
@@ -151,96 +142,108 @@ class Exchange:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return what has come since, never empty."""
-        piece = await self._pull()
+        """Return what has come since, never empty; the idle bound runs only in here."""
+        try:
+            piece = await (self._in_time() if self._is_timed else self._content.readany())
+        except FAILURES as error:
+            raise self._fault(error) from None
         if not piece:
             raise StopAsyncIteration
         return piece
 
-    def got_place(self) -> None:
-        """Hear from the pool; its wait and the connect share one bound."""
-        self._phase = "connect"
-
-    def got_connection(self, transport: asyncio.Transport | None, *, is_reused: bool) -> None:
-        """Hear from the pool; from here the bound is that of the head."""
-        self._phase = "head"
-        self._transport = transport
-        self._is_reused = is_reused
-        self._alarm.within(self._bounds.first_byte)
-
-    async def _ask(self) -> aiohttp.ClientResponse:
-        if not self._alarm.within(self._bounds.connect):
-            raise self._lateness()
-        method, url, headers, body = self._request
-        return await self._session.request(
-            method,
-            url,
-            headers=headers,
-            data=BytesIO(body) if len(body) > _ONE_WRITE_BYTES else body or None,
-            allow_redirects=False,
-            middlewares=(self._send,),
-        )
-
-    async def _send(
-        self, req: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Send once, or twice where that was allowed.
-
-        A middleware, because aiohttp by itself sends what it takes for idempotent again: an error
-        that is not its own stops that.
-        """
-        cast("Request", req).waiting = self  # The session makes no other kind.
-        while True:
-            try:
-                return await handler(req)
-            except FAILURES as error:
-                if not self._may_replay or not self._is_reused or not is_dropped(error):
-                    raise self._fault(error) from None
-            self._may_replay = False
-            self.needs_fresh = True
-            self._phase = "pool"
-            self._alarm.within(self._bounds.connect)
-            with suppress(*FAILURES):
-                await req.close()  # Whatever still writes the body must end first.
-
-    async def _pull(self) -> bytes:
-        """Return what has come, b"" at the end; the idle bound runs only in here."""
-        if not self._alarm.within(self._bounds.idle):
-            raise self._lateness()
-        try:
-            return await cast("aiohttp.StreamReader", self._content).readany()
-        except FAILURES as error:
-            raise self._fault(error) from None
-        finally:
-            self._alarm.off()
-
-    def _rang(self) -> None:
-        if self._content is not None:
+    def ring(self) -> None:
+        """Give up: a bound has passed."""
+        if self._phase == "body":
             self._content.set_exception(self._lateness())
         elif self._task is not None:
             self._is_late = True
             self._task.cancel()
+        elif self._link is not None:
+            self._link.fail(self._lateness())
+
+    async def _ask(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+        """Send once, or twice where that was allowed."""
+        method, url, headers, body = self._request
+        prepared = self._pool.prepare(method, url, headers)
+        is_timed = self._bounds.first_byte is not None or self._last < inf
+        while True:
+            link = None if self._needs_new else self._pool.reuse(prepared.origin)
+            if link is None:
+                link = await self._connected(prepared)
+            self._link = link
+            if is_timed and not self.within(self._bounds.first_byte):
+                raise self._lateness()
+            self._phase = "head"
+            try:
+                link.send(prepared.head, method, body)
+                return await link.answer()
+            except FAILURES as error:
+                if not self._may_replay or not link.is_reused or not is_dropped(error):
+                    raise
+            finally:
+                if is_timed:
+                    self.off()
+            self._may_replay = False
+            self._needs_new = True
+            self._phase = "pool"
+            self._abandon()
+
+    async def _connected(self, prepared: Prepared) -> Link:
+        """Wait for a place and a connection, which share one bound."""
+        if not self.within(self._bounds.connect):
+            raise self._lateness()
+        # A coroutine always runs in a task.
+        task = self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancels = task.cancelling()
+        try:
+            await self._pool.wait_for_place()
+            self._phase = "connect"
+            return await self._pool.connect(prepared.origin, is_new=self._needs_new)
+        except asyncio.CancelledError:
+            if self._is_late:
+                task.uncancel()
+            if task.cancelling() > cancels:
+                raise
+            # Otherwise aiohttp cancelled a look-up, as it was closed.
+            error = self._lateness() if self._is_late else self._fault(RuntimeError())
+            raise error from None
+        finally:
+            self._task = None
+            self.off()
+
+    async def _in_time(self) -> bytes:
+        """Return what has come, b"" at the end."""
+        if not self.within(self._bounds.idle):
+            raise self._lateness()
+        try:
+            return await self._content.readany()
+        finally:
+            self.off()
+
+    def _ended(self) -> None:
+        """Give the connection back: the whole body has come."""
+        link = self._link
+        if link is not None:
+            self._link = None
+            self._pool.release(link)
 
     def _abandon(self) -> None:
-        """Free the socket now: a polite close waits until the peer, maybe gone, took the rest."""
-        self._alarm.close()
-        if self._transport is not None:
-            self._transport.abort()
+        link = self._link
+        if link is not None:
+            self._link = None
+            self._pool.discard(link)
 
     def _lateness(self) -> HttpError:
-        reason = "the deadline has passed" if self._alarm.is_past_last else _LATE[self._phase]
+        reason = "the deadline has passed" if self.is_past_last else _LATE[self._phase]
         return HttpError(
             f"{self._where()}: {reason}",
             phase=self._phase,
-            unsent=self._phase in UNSENT and not self.needs_fresh,
+            unsent=self._phase in UNSENT and not self._needs_new,
             is_timeout=True,
         )
 
-    def _closed(self) -> HttpError:
-        return self._fault(RuntimeError())
-
     def _fault(self, error: Exception) -> HttpError:
-        return to_http_error(error, phase=self._phase, where=self._where(), resent=self.needs_fresh)
+        return to_http_error(error, phase=self._phase, where=self._where(), resent=self._needs_new)
 
     def _where(self) -> str:
         try:

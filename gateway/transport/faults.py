@@ -19,7 +19,7 @@ UNSENT: Final[frozenset[Phase]] = frozenset({"pool", "guard", "connect"})
 FAILURES: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, ValueError)
 """All that aiohttp is known to raise.
 
-ValueError is a URL or header that cannot be sent, RuntimeError a session that was closed.
+ValueError is a URL or header that cannot be sent, RuntimeError a pool that was closed.
 """
 
 _DROPPED: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
@@ -30,6 +30,10 @@ class RefusedError(OSError):
 
     So the other addresses of the same name are tried.
     """
+
+
+class UrlError(ValueError):
+    """What was to be reached is not named by a URL of http or https."""
 
 
 def to_http_error(error: Exception, *, phase: Phase, where: str, resent: bool) -> HttpError:
@@ -85,8 +89,8 @@ _SENTENCES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ServerDisconnectedError, "the connection was closed before the answer"),
     (aiohttp.ClientResponseError, "the head of the answer is malformed or too large"),
     (aiohttp.ClientPayloadError, "the body ended early or is malformed"),
-    (HttpProcessingError, "the answer is malformed"),
-    (aiohttp.NonHttpUrlClientError, "the URL is not one of http or https"),
+    (HttpProcessingError, "the head of the answer is malformed or too large"),
+    (UrlError, "the URL is not one of http or https"),
     (aiohttp.InvalidURL, "the URL is not one of http or https"),
     (OSError, "the connection broke: {detail}"),
     (ValueError, "the URL or a header cannot be sent"),

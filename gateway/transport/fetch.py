@@ -17,7 +17,8 @@ from gateway.transport.alarm import Alarms
 from gateway.transport.exchange import Exchange
 from gateway.transport.faults import RefusedError
 from gateway.transport.guard import Guard
-from gateway.transport.pool import Session, close_session, open_connector, open_session
+from gateway.transport.link import Connector
+from gateway.transport.pool import Pool
 
 MAX_REDIRECTS: Final = 3
 TOTAL_S: Final = 30.0
@@ -42,23 +43,23 @@ async def connect_fetch(
     `allow` is `egress.allow`; a malformed entry is a ValueError that names it. `body_bytes` caps
     `read`. No connection, name or cookie outlives a request: a fetch tells the next caller nothing.
     """
-    connector = open_connector(
-        _PLACES, resolver=resolver, keep=False, socket_factory=_guarded(Guard(allow))
+    connector = Connector(
+        resolver=resolver, is_caching_names=False, socket_factory=_guarded(Guard(allow))
     )
     alarms = Alarms(asyncio.get_running_loop())
-    session = open_session(connector)
+    pool = Pool(connector, _PLACES, is_kept=False)
     try:
-        yield _Fetch(session, alarms, clock, body_bytes)
+        yield _Fetch(pool, alarms, clock, body_bytes)
     finally:
         alarms.close()
-        await close_session(session)
+        await pool.close()
 
 
 class _Fetch:
-    """Starts guarded GETs on one session."""
+    """Starts guarded GETs on one pool."""
 
-    def __init__(self, session: Session, alarms: Alarms, clock: Clock, body_bytes: int) -> None:
-        self._session = session
+    def __init__(self, pool: Pool, alarms: Alarms, clock: Clock, body_bytes: int) -> None:
+        self._pool = pool
         self._alarms = alarms
         self._clock = clock
         self._body_bytes = body_bytes
@@ -88,7 +89,7 @@ class _Fetch:
 
         def hop(target: str) -> Exchange:
             return Exchange(
-                self._session,
+                self._pool,
                 self._alarms,
                 ("GET", target, seen, b""),
                 bounds=timeouts or Timeouts(),

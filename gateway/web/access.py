@@ -4,8 +4,12 @@ A web page must not spend the operator's money: on a loopback bind any page that
 could call us.
 """
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from aiohttp import hdrs
+from multidict import istr
 
 from gateway.config.document import Server
 from gateway.schema.failure import CallError
@@ -20,9 +24,12 @@ ALLOWED_HEADERS = (
 EXPOSED_HEADERS = (
     "X-Request-Id, X-Client-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, "
     "X-RateLimit-Reset, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
-    "x-ratelimit-reset-requests, Retry-After, X-Model, X-Provider, X-Seed, X-Ignored-Params, "
-    "X-Dropped-Params"
+    "x-ratelimit-reset-requests, Retry-After, Allow, X-Model, X-Provider, X-Seed, "
+    "X-Ignored-Params, X-Dropped-Params"
 )
+# Looked up in every request: a plain string would be folded to lower case each time.
+_SEC_FETCH_SITE = istr("Sec-Fetch-Site")
+_SEC_PURPOSE, _PURPOSE = istr("Sec-Purpose"), istr("Purpose")
 VARY = "Accept, Authorization, Origin"
 
 
@@ -35,18 +42,20 @@ class Access:
         if server.public_url is not None and (name := urlsplit(server.public_url).hostname):
             self._hosts.add(name.lower())
         self._origins = {origin.lower().rstrip("/") for origin in server.cors.origins}
+        if server.public_url is not None:
+            self._origins.add(_origin(server.public_url))  # Our own pages.
         self._is_public = "*" in self._origins
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Raise 421 `wrong_host` or 403 `origin_not_allowed` for what a foreign page may ask."""
         if self._is_loopback:
-            host = headers.get("Host", "")
-            if _host_name(host) not in self._hosts:
+            host = headers.get(hdrs.HOST, "")
+            if host not in self._hosts and _host_name(host) not in self._hosts:
                 raise CallError(
                     "wrong_host",
                     "this Host is not ours: use localhost, or add the name to server.allowed_hosts",
                 )
-        origin = headers.get("Origin")
+        origin = headers.get(hdrs.ORIGIN)
         if origin is not None:
             if self.allows(origin):
                 return
@@ -54,7 +63,7 @@ class Access:
                 "origin_not_allowed",
                 "web pages of this origin may not call: add it to server.cors.origins",
             )
-        if headers.get("Sec-Fetch-Site") == "cross-site" and not self._is_public:
+        if headers.get(_SEC_FETCH_SITE) == "cross-site" and not self._is_public:
             raise CallError(
                 "origin_not_allowed", "another site's page may not call: see server.cors.origins"
             )
@@ -63,10 +72,8 @@ class Access:
         """Say whether pages of `origin` may call."""
         if self._is_public or origin.lower() in self._origins:
             return True
-        parts = urlsplit(origin) if origin.isascii() else None
-        if parts is None or parts.scheme not in {"http", "https"}:
-            return False
-        return _host_name(parts.netloc) in _LOOPBACK_NAMES
+        scheme, _, place = origin.partition("://")
+        return scheme in {"http", "https"} and _host_name(place) in _LOOPBACK_NAMES
 
     def cors_headers(self, origin: str | None) -> dict[str, str]:
         """Return what lets a page of an allowed origin read the answer."""
@@ -92,8 +99,13 @@ class Access:
 
 def check_prefetch(headers: Mapping[str, str]) -> None:
     """Raise 503 for a browser that only guesses what its user will ask (`Sec-Purpose`)."""
-    if "prefetch" in headers.get("Sec-Purpose", "") or headers.get("Purpose") == "prefetch":
+    if "prefetch" in headers.get(_SEC_PURPOSE, "") or headers.get(_PURPOSE) == "prefetch":
         raise CallError("unavailable", "nothing is generated for a prefetch")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url.lower())
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _is_stainless(name: str) -> bool:
@@ -102,7 +114,9 @@ def _is_stainless(name: str) -> bool:
 
 
 def _host_name(host: str) -> str:
-    host = host.lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    """Return the name of `name:port` in lower case, as a whole if that is not what it is."""
+    found = _NAME_AND_PORT.fullmatch(host)
+    return (host if found is None else found[1]).lower()
+
+
+_NAME_AND_PORT = re.compile(r"([^:\[\]@/]*|\[[0-9A-Fa-f:.]*\])(?::[0-9]*)?")

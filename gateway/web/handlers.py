@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from secrets import randbits
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from gateway.dialects.dynaspark import TextQuery, merge, parse_text
 from gateway.dialects.dynaspark_render import TextStream, render_text
@@ -30,7 +31,7 @@ from gateway.web.reply import Rendering, StreamRendering, answer
 from gateway.web.serving import SERVING, shared_headers
 
 DEFAULT_TEXT_MODEL = "openai"
-_KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+_KEY_HEADERS = tuple(map(istr, ("x-api-key", "api-key", "x-goog-api-key")))
 _DAY = "public, max-age=86400"
 
 
@@ -132,13 +133,13 @@ def presented_by(request: web.Request, api_key: object = None) -> Presented:
     """Return what the request says of its sender; the parameter `api_key` counts last."""
     headers = request.headers
     secrets = []
-    authorization = headers.get("Authorization")
+    authorization = headers.get(hdrs.AUTHORIZATION)
     if authorization is not None and authorization[:7].lower() == "bearer ":
         secrets.append(authorization[7:].strip())
     secrets += [headers[name] for name in _KEY_HEADERS if name in headers]
     if isinstance(api_key, str):
         secrets.append(api_key)
-    forwarded = headers.getall("X-Forwarded-For", None)
+    forwarded = headers.getall(hdrs.X_FORWARDED_FOR, None)
     return Presented(request.remote or "", ",".join(forwarded) if forwarded else "", tuple(secrets))
 
 
@@ -149,8 +150,8 @@ async def _openai(
         raise CallError("unsupported_media_type", "send the request as application/json")
     check_prefetch(request.headers)
     bounds = request.app[SERVING].bounds
-    body = await read_body(request, bounds.body_bytes, bounds.body_s)
-    ask = parse(parse_object(body))
+    # The bytes are not kept: a stream may last for minutes, with somebody's pictures in them.
+    ask = parse(parse_object(await read_body(request, bounds.body_bytes, bounds.body_s)))
     return await answer(request, rendering(ask), presented_by(request))
 
 

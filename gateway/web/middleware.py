@@ -25,16 +25,11 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 @web.middleware
 async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and the answer the headers that all have; answer preflights."""
-    request_id = request[REQUEST_ID] = new_request_id()
+    shared = _name(request)
     access = request.app[SERVING].access
     origin = request.headers.get("Origin")
-    shared = {"X-Request-Id": request_id, "Vary": VARY, **PLAIN}
     if origin is not None:
         shared |= access.cors_headers(origin)
-    said = client_request_id(request)
-    if said is not None:
-        shared["X-Client-Request-Id"] = said
-    request[SHARED] = shared
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         asked = request.headers.get("Access-Control-Request-Headers")
         return web.Response(
@@ -45,7 +40,7 @@ async def name_request(request: web.Request, handler: Handler) -> web.StreamResp
 
 @web.middleware
 async def name_admin_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id, too; no page of any origin may read what the operator's paths say."""
+    """Give the request its id, too; no page of any origin reads what the operator's paths say."""
     _name(request)
     return await handler(request)
 
@@ -71,7 +66,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _name(request: web.Request) -> dict[str, str]:
     request_id = request[REQUEST_ID] = new_request_id()
-    shared = {"X-Request-Id": request_id, "X-Content-Type-Options": "nosniff", "Vary": VARY}
+    shared = {"X-Request-Id": request_id, "Vary": VARY, **PLAIN}
     said = client_request_id(request)
     if said is not None:
         shared["X-Client-Request-Id"] = said

@@ -13,6 +13,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
 from gateway.schema.failure import CallError
+from gateway.transport.cork import CorkedTransport
 from gateway.web.last_resort import Answer, LastWord, call_error, internal_error
 from gateway.web.malformed import bad_request, complaint, objection, parser_limits
 from gateway.web.terms import Terms
@@ -56,7 +57,7 @@ class Protocol(web.RequestHandler):
             auto_decompress=False,
         )
         self._terms = terms
-        self._wire: asyncio.Transport | None = None
+        self._wire: CorkedTransport | None = None
         """Kept until the connection is lost; aiohttp forgets its own when it means to close."""
         self._body: StreamReader = EMPTY_PAYLOAD
         """The body of the newest request; once it has ended, what comes is the next head."""
@@ -76,8 +77,9 @@ class Protocol(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start, or abort the connection when there are too many."""
-        wire = cast("asyncio.Transport", transport)  # cast: aiohttp serves streams only.
         terms = self._terms
+        # cast: aiohttp serves streams only.
+        wire = CorkedTransport(cast("asyncio.Transport", transport), terms.corks)
         if terms.open_connections >= terms.max_connections:
             self._manager = None  # It was never registered: `connection_lost` has nothing to undo.
             wire.abort()
@@ -87,7 +89,7 @@ class Protocol(web.RequestHandler):
         self._is_last = terms.is_draining
         self._head_since = self._loop.time()
         wire.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
-        super().connection_made(transport)
+        super().connection_made(wire)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Cancel the handler, if there is one."""
@@ -101,8 +103,12 @@ class Protocol(web.RequestHandler):
 
         Otherwise the transport closes itself, after what is still in its buffer has been sent.
         """
-        if self._request_in_progress and self._wire is not None:
+        if self._wire is None:
+            return
+        if self._request_in_progress:
             self._wire.abort()
+        else:
+            self._wire.flush()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and keep the time at which a head begins."""

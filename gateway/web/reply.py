@@ -1,7 +1,7 @@
 """The single writer: every generated answer leaves through here."""
 
-import asyncio
 import logging
+from contextlib import aclosing
 from typing import Protocol
 
 from aiohttp import web
@@ -28,6 +28,7 @@ from gateway.web.serving import (
 from gateway.web.stream import EventStream
 
 _log = logging.getLogger("dynagate.web")
+_STOPPING_S = 5
 _NO_STORE = {"Cache-Control": "private, no-store"}
 _SSE = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -66,19 +67,24 @@ class Rendering(Protocol):
 async def answer(
     request: web.Request, rendering: Rendering, presented: Presented
 ) -> web.StreamResponse:
-    """Run the call and write what comes of it. Cancelled when the caller leaves."""
+    """Run the call and write what comes of it. Cancelled when the caller leaves.
+
+    Raises 503 `unavailable` while the gateway drains: another replica, or the next start, answers.
+    """
     serving = request.app[SERVING]
+    if serving.is_draining:
+        raise CallError("unavailable", "the gateway is stopping", retry_after_s=_STOPPING_S)
     services = serving.services
     started = services.clock.monotonic()
-    deadline = asyncio.get_running_loop().time() + services.document.deadlines.total_s
-    with Watch(deadline) as watch:
+    total_s = services.document.deadlines.total_s
+    with Watch(serving.watches, request.task, total_s) as watch:
         call = Call(
             request_id=request[REQUEST_ID],
             ask=rendering.ask,
             presented=presented,
             watch=watch,
             started=started,
-            deadline=deadline,
+            deadline=started + total_s,
             client_request_id=client_request_id(request),
         )
         if not rendering.ask.is_stream:
@@ -94,9 +100,12 @@ async def _whole(
             media_type, body = _body(reply, rendering, call, serving)
     except CallError as error:
         return error_response(request, error, call)
-    headers = {"Content-Type": media_type, **_NO_STORE, **shared_headers(request)}
+    headers = shared_headers(request)  # This request's own: filled, not copied.
+    headers["Content-Type"] = media_type
+    headers |= _NO_STORE
     headers |= call_headers(call, is_openai=is_openai_path(request.path))
-    return web.Response(body=body, headers=headers | rendering.headers())
+    headers |= rendering.headers()
+    return web.Response(body=body, headers=headers)
 
 
 def _body(reply: Reply, rendering: Rendering, call: Call, serving: Serving) -> tuple[str, bytes]:
@@ -143,15 +152,18 @@ async def _write(
 ) -> None:
     match reply:
         case Frames():
-            async for frames in reply.frames:
-                await stream.send(frames)
+            # Closed here and now, not by the garbage collector: its end is what notes the usage.
+            async with aclosing(reply.frames) as pieces:
+                async for frames in pieces:
+                    await stream.send(frames)
         case Events():
             created = int(serving.services.clock.now().timestamp())
             renderer = rendering.stream(request_id=call.request_id, created=created)
-            async for event in reply.events:
-                frames = renderer.render(event)
-                if frames:
-                    await stream.send(frames)
+            async with aclosing(reply.events) as events:
+                async for event in events:
+                    frames = renderer.render(event)
+                    if frames:
+                        await stream.send(frames)
             await stream.send(renderer.end())
         case Whole() | Answer() | Stream():
             msg = "a call that was to stream did not"

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
 from gateway.config.document import Bounds
+from gateway.transport.cork import Corks
 from gateway.web.connections import Server
 from gateway.web.protocol import Protocol
 from gateway.web.terms import RenderError, Terms
@@ -116,6 +117,7 @@ class Runner(web.AppRunner):
             bounds=self._bounds,
             render_error=self._render_error,
             logger=_LOG,
+            corks=Corks(asyncio.get_running_loop()),
             max_connections=self._bounds.connections or _half_of_descriptors(),
         )
         return Server(stock, terms)

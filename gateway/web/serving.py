@@ -1,16 +1,20 @@
 """What every handler works with, and the headers that answers share."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from random import getrandbits
 from types import MappingProxyType
+from urllib.parse import quote
 
 from aiohttp import web
+from multidict import istr
 
 from gateway.config.document import Bounds
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
+from gateway.schema.wires import fields_of
 from gateway.sdk.providers import ModelCard
 from gateway.web.access import Access
 from gateway.web.stream import Pinger
@@ -20,6 +24,7 @@ SHARED = web.RequestKey("shared", dict[str, str])
 PLAIN = MappingProxyType({"X-Content-Type-Options": "nosniff", "Server": "dynagate"})
 """Headers that are the same on every answer."""
 MAX_CLIENT_ID_CHARS = 128
+_X_REQUEST_ID = istr("X-Request-Id")
 
 
 @dataclass(slots=True)
@@ -30,6 +35,7 @@ class Serving:
     access: Access
     pinger: Pinger
     bounds: Bounds
+    watches: Watches
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
     unready: Mapping[str, str] = field(default_factory=dict)
@@ -40,13 +46,13 @@ SERVING = web.AppKey("serving", Serving)
 
 
 def new_request_id() -> str:
-    """Return a request id of ours: 96 random bits."""
-    return f"req_{os.urandom(12).hex()}"
+    """Return a request id of ours: 96 random bits, no secret, since nothing is opened by it."""
+    return f"req_{getrandbits(96):024x}"
 
 
 def client_request_id(request: web.Request) -> str | None:
     """Return the id that the caller gave, if it can be repeated in a header and a log."""
-    said = request.headers.get("X-Request-Id")
+    said = request.headers.get(_X_REQUEST_ID)
     if not said or len(said) > MAX_CLIENT_ID_CHARS or not (said.isascii() and said.isprintable()):
         return None
     return said
@@ -63,7 +69,7 @@ def json_response(
     """Return 200 with a JSON body and the shared headers."""
     own = {
         "Content-Type": "application/json",
-        "Cache-Control": "no-store",
+        "Cache-Control": "private, no-store",
         **shared_headers(request),
     }
     return web.Response(body=body, headers={**own, **headers} if headers else own)
@@ -99,15 +105,27 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
             headers["x-ratelimit-remaining-requests"] = remaining
             headers["x-ratelimit-reset-requests"] = window.resets_in
     if call.target is not None:
-        headers["X-Model"] = call.route_name if "*" not in call.route_name else call.ask.model[:256]
+        headers["X-Model"] = _one_line(
+            call.route_name if "*" not in call.route_name else call.ask.model[:256]
+        )
         headers["X-Provider"] = call.target.connected.name
     if call.ask.ignored_params:
         headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
     if call.dropped_params:
-        headers["X-Dropped-Params"] = ", ".join(call.dropped_params)
+        document = call.ask.document
+        said = [name for knob in call.dropped_params for name in fields_of(knob, document)]
+        headers["X-Dropped-Params"] = ", ".join(said)
     if call.client_request_id is not None:
         headers["X-Client-Request-Id"] = call.client_request_id
     return headers
+
+
+def _one_line(name: str) -> str:
+    """Return a model's name as a header can say it; what cannot stand there is percent-encoded."""
+    return name if name.isascii() and name.isprintable() else quote(name, safe=_PLAIN_IN_NAMES)
+
+
+_PLAIN_IN_NAMES = "/:+@,;=()[]<>!*'$& "
 
 
 def card_json(name: str, card: ModelCard, provider: str) -> dict[str, object]:
@@ -125,4 +143,5 @@ def card_json(name: str, card: ModelCard, provider: str) -> dict[str, object]:
         "voices": list(card.voices or ()),
         "context": card.context,
         "licence": card.licence,
+        "price": None if card.price is None else card.price.model_dump(),
     }

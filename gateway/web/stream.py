@@ -22,18 +22,19 @@ class EventStream:
         self._loop = asyncio.get_running_loop()
         self.last_sent = self._loop.time()
         self.response = web.StreamResponse()
+        self._is_begun = False
 
     @property
     def is_open(self) -> bool:
         """Whether the status is out."""
-        return self.response.prepared
+        return self._is_begun
 
     async def send(self, data: bytes) -> None:
         """Write `data`, waiting for a slow reader; the server cuts one that does not read.
 
         Raises ConnectionResetError when the caller is gone.
         """
-        if not self.response.prepared:
+        if not self._is_begun:
             await self._open()
         await self.response.write(data)
         self.last_sent = self._loop.time()
@@ -46,13 +47,14 @@ class EventStream:
         """Say that the gateway is still there; opens the stream if need be."""
         self.last_sent = self._loop.time()
         try:
-            if not self.response.prepared:
+            if not self._is_begun:
                 await self._open()
             await self.response.write(PING)
         except (ConnectionError, RuntimeError):
             return  # Gone, or ended in the meantime: the call's own task is told so itself.
 
     async def _open(self) -> None:
+        self._is_begun = True
         self.response.headers.update(self._headers())
         await self.response.prepare(self._request)
 

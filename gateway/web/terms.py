@@ -6,6 +6,7 @@ from logging import Logger
 
 from gateway.config.document import Bounds
 from gateway.schema.failure import CallError
+from gateway.transport.cork import Corks
 
 RenderError = Callable[[CallError], tuple[int, dict[str, str], bytes]]
 """Returns the status, headers and body that tell a caller about an error."""
@@ -18,6 +19,7 @@ class Terms:
     bounds: Bounds
     render_error: RenderError
     logger: Logger
+    corks: Corks
     max_connections: int
     """At this many the newest is aborted: beyond it accept() would fail, and asyncio spin."""
     open_connections: int = 0

@@ -82,9 +82,9 @@ class Engine:
             if self._has_ended.is_set():
                 raise UpstreamError(Failure.TRANSIENT, "local: the engine has been stopped")
             if self._shelf.look() is None:
-                raise UpstreamError(Failure.TRANSIENT, self._shelf.absence)
+                raise UpstreamError(Failure.NOT_READY, self._shelf.absence)
             if self._problem is not None:
-                raise UpstreamError(Failure.TRANSIENT, self._problem)
+                raise UpstreamError(Failure.NOT_READY, self._problem)
             self._wanted.set()
             changed = self._changed
             try:

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
 
 import orjson
 
@@ -20,10 +19,8 @@ from gateway.sdk import (
     Forwarded,
     HttpClient,
     HttpError,
-    HttpResponse,
     ListedModel,
     ModelCard,
-    TooLargeError,
     UpstreamError,
 )
 from gateway.sdk.openai_wire import (
@@ -65,7 +62,7 @@ class OpenAI:
             document["stream_options"] = (
                 {**options, **asked} if isinstance(options, dict) else asked
             )
-        return _Exchange(self._host, _PATHS[wire], document, attempt)
+        return _Exchange(self._host, _PATHS[wire], document)
 
     async def chat(self, request: ChatRequest, attempt: Attempt) -> AsyncGenerator[StreamEvent]:
         """Yield the reply's events."""
@@ -117,9 +114,9 @@ class OpenAI:
     async def _events(
         self, path: str, document: JsonObject, attempt: Attempt
     ) -> AsyncGenerator[StreamEvent]:
-        async with _Exchange(self._host, path, document, attempt) as answer:
+        async with _Exchange(self._host, path, document) as answer:
             if not attempt.is_stream:
-                reply = read_object(await answer.read(_REPLY_BYTES))
+                reply = read_object(await _whole(answer))
                 if reply is None:
                     raise UpstreamError(Failure.TRANSIENT, "the answer is not a JSON object")
                 if is_error(reply):
@@ -146,13 +143,12 @@ class _Reached:
 class _Exchange:
     """One request and its answer; entered when the host has accepted."""
 
-    __slots__ = ("_answer", "_attempt", "_body", "_host", "_path", "_request")
+    __slots__ = ("_body", "_host", "_path", "_request")
 
-    def __init__(self, host: _Reached, path: str, document: JsonObject, attempt: Attempt) -> None:
+    def __init__(self, host: _Reached, path: str, document: JsonObject) -> None:
         self._host = host
         self._path = path
         self._body = orjson.dumps(document)
-        self._attempt = attempt
 
     async def __aenter__(self) -> Forwarded:
         host = self._host
@@ -161,7 +157,6 @@ class _Exchange:
             host.base_url + self._path,
             headers=host.headers,
             body=self._body,
-            deadline=self._attempt.deadline,
         )
         try:
             answer = await self._request.__aenter__()
@@ -175,8 +170,8 @@ class _Exchange:
             finally:
                 await self._request.__aexit__(None, None, None)
             raise refusal(answer.status, answer.headers, body)
-        self._answer = answer
-        return Forwarded({}, _Pieces(answer), self._read)
+        self._body = b""  # Sent; a stream may last for minutes.
+        return Forwarded({}, aiter(answer), answer.read)
 
     async def __aexit__(
         self,
@@ -186,31 +181,12 @@ class _Exchange:
     ) -> None:
         await self._request.__aexit__(kind, error, trace)
 
-    async def _read(self, limit: int) -> bytes:
-        try:
-            return await self._answer.read(limit)
-        except TooLargeError as error:
-            raise UpstreamError(Failure.TRANSIENT, "the answer is too large") from error
-        except HttpError as error:
-            raise unreachable(error) from error
 
-
-class _Pieces:
-    """The body as it comes, its errors in our terms; no generator, so that none is left open."""
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self, answer: HttpResponse) -> None:
-        self._pieces = aiter(answer)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._pieces)
-        except HttpError as error:
-            raise unreachable(error) from error
+async def _whole(answer: Forwarded) -> bytes:
+    try:
+        return await answer.read(_REPLY_BYTES)
+    except HttpError as error:
+        raise unreachable(error) from error
 
 
 async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncGenerator[JsonObject]:
@@ -236,5 +212,7 @@ async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncGenerator[JsonObject]:
                 yield chunk
     except FrameTooLargeError as error:
         raise UpstreamError(Failure.TRANSIENT, str(error)) from error
+    except HttpError as error:
+        raise unreachable(error) from error
     if not is_finished and data_of(splitter.rest()) != b"[DONE]":
         raise UpstreamError(Failure.TRANSIENT, "the stream ended before the answer did")

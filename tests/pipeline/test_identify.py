@@ -52,6 +52,16 @@ def test_addresses_are_counted_as_the_contract_says(address: str, bucket: str) -
     assert bucket_of(address) == bucket
 
 
+def test_a_proxy_that_is_not_trusted_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    identifier = Identifier(())
+
+    for _ in range(3):
+        identifier.identify(Presented("8.8.8.8", "9.9.9.9"))
+
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.endswith("write server.trusted_proxies: [8.8.8.8]")
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "caller"),
     [

@@ -19,7 +19,7 @@ from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest
 from gateway.schema.events import StreamEvent, TextDelta
 from gateway.schema.failure import CallError
-from gateway.sdk import Attempt, ModelCard
+from gateway.sdk import Attempt, ModelCard, Price
 
 
 class Talks:
@@ -35,8 +35,35 @@ def target(model: str = "m", card: ModelCard | None = None, missing: str | None 
     return target_of(connected, model, card or ModelCard())
 
 
+def test_a_familys_members_have_cards_of_their_own() -> None:
+    class Knows(Talks):
+        def card(self, model: str) -> ModelCard:
+            return ModelCard(tools=model == "up-able")
+
+    connected = Connected("p", "k", Knows(), Gate(Provider(kind="k")))
+    router = Router([Route("up-*", (target_of(connected, "*", ModelCard()),))])
+
+    assert Feature.TOOLS in router.find("up-able").targets[0].features
+    assert Feature.TOOLS not in router.find("up-other").targets[0].features
+
+
+def test_priced_targets_are_not_for_those_who_may_not_cost_anything() -> None:
+    gate = Gate(Provider(kind="k"))
+    paid = Connected("p", "k", Talks(), gate, is_paid=True)
+    silent = target_of(paid, "m", ModelCard())
+    free = target_of(paid, "m", ModelCard(price=Price()))
+    priced = target_of(Connected("q", "k", Talks(), gate), "m", ModelCard(price=Price(output=1)))
+    route = Route("r", (silent, priced, free))
+
+    assert candidates(route, ask()) == [silent, priced, free]
+    assert candidates(route, ask(), may_cost=False) == [free]
+    with pytest.raises(CallError, match="money") as refused:
+        candidates(Route("r", (silent, priced)), ask(), may_cost=False)
+    assert (refused.value.status, refused.value.code) == (403, "model_not_allowed")
+
+
 def ask(**given: object) -> Ask:
-    fields: dict[str, object] = {"dialect": "d", "model": "name", "meaning": lambda: None, **given}
+    fields: dict[str, object] = {"dialect": "d", "model": "name", "translate": dict, **given}
     return Ask(**fields)  # type: ignore[arg-type] # the test's own names
 
 

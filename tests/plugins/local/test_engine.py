@@ -220,7 +220,7 @@ async def test_without_weights_calls_say_what_to_do_until_the_weights_appear(
         put(weights_dir, tmp_path / "cache")
         answer = await ask(provider)
 
-    assert caught.value.failure is Failure.TRANSIENT
+    assert caught.value.failure is Failure.NOT_READY
     assert answer
 
 
@@ -267,7 +267,7 @@ async def test_a_file_that_is_no_model_fails_calls_at_once(tmp_path: Path) -> No
         with pytest.raises(UpstreamError, match="cannot be loaded"):
             await ask(provider)
 
-    assert caught.value.failure is Failure.TRANSIENT
+    assert caught.value.failure is Failure.NOT_READY
 
 
 async def test_a_start_that_takes_too_long_is_given_up(weights_dir: Path, tmp_path: Path) -> None:

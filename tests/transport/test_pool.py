@@ -1,0 +1,89 @@
+"""What a pool remembers between requests, and what a request without bounds leaves alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from math import inf
+
+import pytest
+
+from gateway.sdk.http import Timeouts
+from gateway.testing.raw_server import OK, answer, raw_server
+from gateway.transport.alarm import Alarm, Alarms
+from gateway.transport.exchange import Exchange
+from gateway.transport.link import Connector
+from gateway.transport.pool import Pool
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    pool = Pool(Connector(), 2)
+    yield pool
+    await pool.close()
+
+
+async def test_the_same_request_is_prepared_once(pool: Pool) -> None:
+    first = pool.prepare("GET", "http://h/a", {"X-A": "1"})
+
+    assert pool.prepare("GET", "http://h/a", {"X-A": "1"}) is first
+
+
+async def test_requests_to_one_host_share_its_connections(pool: Pool) -> None:
+    first = pool.prepare("GET", "http://me@h/a", {})
+    second = pool.prepare("POST", "http://h:80/b?c", {"X-A": "1"})
+    other = pool.prepare("GET", "https://h/a", {})
+
+    assert first.origin is second.origin
+    assert other.origin is not first.origin
+
+
+async def test_only_so_many_requests_are_remembered(pool: Pool) -> None:
+    first = pool.prepare("GET", "http://h/0", {})
+    others = [pool.prepare("GET", f"http://h/{number}", {}) for number in range(1, 65)]
+
+    assert pool.prepare("GET", "http://h/64", {}) is others[-1]
+    assert pool.prepare("GET", "http://h/0", {}) is not first
+
+
+async def test_without_keeping_nothing_is_remembered() -> None:
+    pool = Pool(Connector(is_caching_names=False), 1, is_kept=False)
+    first = pool.prepare("GET", "http://h/", {})
+
+    again = pool.prepare("GET", "http://h/", {})
+    await pool.close()
+
+    assert again is not first
+    assert again.origin is not first.origin
+    assert b"\r\nConnection: close\r\n" in again.head
+
+
+class Counted(Alarms):
+    """Notes how often an alarm is set."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.count = 0
+
+    def arm(self, alarm: Alarm, due: float) -> None:
+        self.count += 1
+        super().arm(alarm, due)
+
+
+async def test_without_bounds_only_connecting_sets_an_alarm(pool: Pool) -> None:
+    counts: list[int] = []
+    async with raw_server(answer(OK)) as server:
+        alarms = Counted()
+        for _ in range(2):
+            async with Exchange(
+                pool,
+                alarms,
+                ("GET", server.url, {}, b""),
+                bounds=Timeouts(connect=5.0, first_byte=None, idle=None),
+                last=inf,
+                body_bytes=100,
+            ) as response:
+                await response.read(100)
+            counts.append(alarms.count)
+
+    assert counts == [1, 1]
