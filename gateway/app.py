@@ -39,7 +39,7 @@ from gateway.web.banner import banner
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
 from gateway.web.server import Runner
-from gateway.web.serving import PLAIN, SERVING, Serving, new_request_id
+from gateway.web.serving import PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
 from gateway.web.stream import EventStream, Pinger
 
 _log = logging.getLogger("dynagate")
@@ -208,5 +208,5 @@ def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Rout
 
 def render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:
     """Render an error of a request that no handler has seen."""
-    headers = {"X-Request-Id": new_request_id(), **PLAIN}
+    headers: dict[str, str] = {X_REQUEST_ID: new_request_id(), **PLAIN}
     return error.status, headers | error_headers(error), error_body(error)

@@ -8,6 +8,7 @@ then another target can still answer.
 import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 
 from gateway.config.document import Deadlines
@@ -18,6 +19,7 @@ from gateway.pipeline.outcome import call_error, is_final
 from gateway.pipeline.route import Target, dropped_knobs
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.reply import Reply
+from gateway.schema.wires import fields_of
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.http import HttpError
 from gateway.sdk.providers import Attempt
@@ -42,6 +44,10 @@ async def attempt(call: Call, targets: Sequence[Target], services: Services) -> 
     for number, target in enumerate(targets[:MAX_ATTEMPTS], start=1):
         call.target = target
         call.dropped_params = dropped_knobs(target, call.ask)
+        if call.dropped_params:
+            document = call.ask.document
+            said = (fields_of(knob, document) for knob in call.dropped_params)
+            call.dropped_fields = tuple(chain.from_iterable(said))
         try:
             return await _try(call, target, number, services)
         except GateFullError:

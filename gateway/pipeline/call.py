@@ -1,8 +1,8 @@
 """What one call knows and what all calls share."""
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.config.document import Document
 from gateway.pipeline.identify import Caller, Identifier, Presented
@@ -41,6 +41,20 @@ class Tried:
     failure: Failure
 
 
+class Held(NamedTuple):
+    """What a streamed reply holds until its call ends: the upstream, and a place at the gate."""
+
+    close: Callable[[], Awaitable[object]]
+    leave: Callable[[], None]
+
+    async def release(self) -> None:
+        """Free both, the place in any case."""
+        try:
+            await self.close()
+        finally:
+            self.leave()
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way; what steps learn is kept for the answer's headers and the account."""
@@ -58,6 +72,8 @@ class Call:
     target: Target | None = None
     tried: list[Tried] = field(default_factory=list)
     dropped_params: tuple[str, ...] = ()
+    """Knobs that the target lacks, by canonical name; `dropped_fields` is what the caller wrote."""
+    dropped_fields: tuple[str, ...] = ()
     usage: Usage | None = None
     model: str | None = None
     """What the upstream called itself."""
@@ -66,5 +82,5 @@ class Call:
     first_at: float | None = None
     error: CallError | None = None
     is_aborted: bool = False
-    resources: AsyncExitStack | None = None
+    held: Held | None = None
     """What a streamed reply holds; closed when the call ends."""

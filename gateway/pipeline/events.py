@@ -2,11 +2,11 @@
 
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import fields, replace
 
 from gateway.config.document import Deadlines
-from gateway.pipeline.call import Call
+from gateway.pipeline.call import Call, Held
 from gateway.pipeline.route import Target
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
 from gateway.schema.events import Finish, Folder, Started, StreamEvent, is_meaningful
@@ -42,17 +42,13 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
 
 async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Events:
     """Return the events, once the first meaningful one is there."""
-    resources = AsyncExitStack()
+    generation = _generation(call, target, attempt)
     try:
-        generation = await resources.enter_async_context(
-            aclosing(_generation(call, target, attempt))
-        )
         held = await _hold(generation, call)
     except BaseException:
-        await resources.aclose()
+        await generation.aclose()
         raise
-    resources.callback(target.connected.gate.leave)
-    call.resources = resources
+    call.held = Held(generation.aclose, target.connected.gate.leave)
     return Events(_events(held, generation, call, deadlines))
 
 

@@ -51,7 +51,7 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
             call.lease.release()
         services.metrics.in_flight -= 1
         try:
-            if call.resources is not None:
-                await call.resources.aclose()
+            if call.held is not None:
+                await call.held.release()
         finally:
             account(call, services)

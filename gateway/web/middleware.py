@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.schema.failure import CallError
 from gateway.web.access import VARY
@@ -12,6 +12,7 @@ from gateway.web.serving import (
     REQUEST_ID,
     SERVING,
     SHARED,
+    X_REQUEST_ID,
     client_request_id,
     error_response,
     new_request_id,
@@ -27,7 +28,7 @@ async def name_request(request: web.Request, handler: Handler) -> web.StreamResp
     """Give the request its id and the answer the headers that all have; answer preflights."""
     shared = _name(request)
     access = request.app[SERVING].access
-    origin = request.headers.get("Origin")
+    origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None:
         shared |= access.cors_headers(origin)
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -66,7 +67,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _name(request: web.Request) -> dict[str, str]:
     request_id = request[REQUEST_ID] = new_request_id()
-    shared = {"X-Request-Id": request_id, "Vary": VARY, **PLAIN}
+    shared: dict[str, str] = {X_REQUEST_ID: request_id, hdrs.VARY: VARY, **PLAIN}
     said = client_request_id(request)
     if said is not None:
         shared["X-Client-Request-Id"] = said

@@ -4,7 +4,8 @@ import logging
 from contextlib import aclosing
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from gateway.dialects.errors import error_frame
 from gateway.pipeline.call import Call
@@ -29,10 +30,10 @@ from gateway.web.stream import EventStream
 
 _log = logging.getLogger("dynagate.web")
 _STOPPING_S = 5
-_NO_STORE = {"Cache-Control": "private, no-store"}
-_SSE = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "X-Accel-Buffering": "no",
+_NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-store"}
+_SSE: dict[str, str] = {
+    hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
+    istr("X-Accel-Buffering"): "no",
     **_NO_STORE,
 }
 
@@ -101,7 +102,7 @@ async def _whole(
     except CallError as error:
         return error_response(request, error, call)
     headers = shared_headers(request)  # This request's own: filled, not copied.
-    headers["Content-Type"] = media_type
+    headers[hdrs.CONTENT_TYPE] = media_type
     headers |= _NO_STORE
     headers |= call_headers(call, is_openai=is_openai_path(request.path))
     headers |= rendering.headers()

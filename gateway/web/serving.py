@@ -6,7 +6,7 @@ from random import getrandbits
 from types import MappingProxyType
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import istr
 
 from gateway.config.document import Bounds
@@ -14,17 +14,27 @@ from gateway.dialects.errors import error_body, error_headers
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
-from gateway.schema.wires import fields_of
 from gateway.sdk.providers import ModelCard
 from gateway.web.access import Access
 from gateway.web.stream import Pinger
 
 REQUEST_ID = web.RequestKey("request_id", str)
 SHARED = web.RequestKey("shared", dict[str, str])
-PLAIN = MappingProxyType({"X-Content-Type-Options": "nosniff", "Server": "dynagate"})
+# Names of headers that every answer has: a plain string would be made an `istr` for each of them,
+# and a stream keeps those for as long as it lasts.
+X_REQUEST_ID, _X_CLIENT_REQUEST_ID = istr("X-Request-Id"), istr("X-Client-Request-Id")
+_LIMIT, _REMAINING = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining")
+_RESET = istr("X-RateLimit-Reset")
+_OPENAI_LIMIT = istr("x-ratelimit-limit-requests")
+_OPENAI_REMAINING = istr("x-ratelimit-remaining-requests")
+_OPENAI_RESET = istr("x-ratelimit-reset-requests")
+_X_MODEL, _X_PROVIDER = istr("X-Model"), istr("X-Provider")
+
+PLAIN: Mapping[str, str] = MappingProxyType(
+    {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "dynagate"}
+)
 """Headers that are the same on every answer."""
 MAX_CLIENT_ID_CHARS = 128
-_X_REQUEST_ID = istr("X-Request-Id")
 
 
 @dataclass(slots=True)
@@ -52,7 +62,7 @@ def new_request_id() -> str:
 
 def client_request_id(request: web.Request) -> str | None:
     """Return the id that the caller gave, if it can be repeated in a header and a log."""
-    said = request.headers.get(_X_REQUEST_ID)
+    said = request.headers.get(X_REQUEST_ID)
     if not said or len(said) > MAX_CLIENT_ID_CHARS or not (said.isascii() and said.isprintable()):
         return None
     return said
@@ -97,26 +107,24 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
     if call.lease is not None:
         window = call.lease.window
         limit, remaining = str(window.limit), str(window.remaining)
-        headers["X-RateLimit-Limit"] = limit
-        headers["X-RateLimit-Remaining"] = remaining
-        headers["X-RateLimit-Reset"] = str(window.resets_at)
+        headers[_LIMIT] = limit
+        headers[_REMAINING] = remaining
+        headers[_RESET] = str(window.resets_at)
         if is_openai:
-            headers["x-ratelimit-limit-requests"] = limit
-            headers["x-ratelimit-remaining-requests"] = remaining
-            headers["x-ratelimit-reset-requests"] = window.resets_in
+            headers[_OPENAI_LIMIT] = limit
+            headers[_OPENAI_REMAINING] = remaining
+            headers[_OPENAI_RESET] = window.resets_in
     if call.target is not None:
-        headers["X-Model"] = _one_line(
+        headers[_X_MODEL] = _one_line(
             call.route_name if "*" not in call.route_name else call.ask.model[:256]
         )
-        headers["X-Provider"] = call.target.connected.name
+        headers[_X_PROVIDER] = call.target.connected.name
     if call.ask.ignored_params:
         headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
     if call.dropped_params:
-        document = call.ask.document
-        said = [name for knob in call.dropped_params for name in fields_of(knob, document)]
-        headers["X-Dropped-Params"] = ", ".join(said)
+        headers["X-Dropped-Params"] = ", ".join(call.dropped_fields)
     if call.client_request_id is not None:
-        headers["X-Client-Request-Id"] = call.client_request_id
+        headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
     return headers
 
 

@@ -3,10 +3,16 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 
 import pytest
+
+from gateway.config.document import ProviderHttp
+from gateway.sdk.http import HttpClient
+from gateway.sdk.providers import Clock
+from gateway.testing.http_conformance import BODY_BYTES, POOL
+from gateway.transport.client import connect_http
 
 LOOPS = {"asyncio": asyncio.new_event_loop}
 if sys.platform != "win32":
@@ -36,3 +42,11 @@ class SystemClock:
 def clock() -> SystemClock:
     """The system's."""
     return SystemClock()
+
+
+@pytest.fixture
+async def http_client(clock: Clock) -> AsyncIterator[HttpClient]:
+    """The client that reaches upstreams."""
+    settings = ProviderHttp(connections=POOL, body_bytes=BODY_BYTES)
+    async with connect_http(settings, clock=clock) as client:
+        yield client

@@ -7,19 +7,18 @@ import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from aiohttp.client_proto import ResponseHandler
 
 from gateway.config.document import ProviderHttp
 from gateway.sdk.http import HttpClient, HttpError, Timeouts
 from gateway.sdk.providers import Clock
-from gateway.testing.http_conformance import BODY_BYTES, POOL, HttpConformance
-from gateway.testing.http_probe import AMPLE_S, BRIEF_S, ask, failure, spin, wait_gone
+from gateway.testing.http_conformance import HttpConformance
+from gateway.testing.http_probe import BRIEF_S, ask, failure, spin
 from gateway.testing.raw_server import (
-    CHUNKED,
     HALF,
     OK,
     Peer,
@@ -28,18 +27,10 @@ from gateway.testing.raw_server import (
     answer_once,
     raw_server,
 )
-from gateway.transport import pool
 from gateway.transport.client import connect_http
 
 PROXY_WORD = "open-sesame"
 DESCRIPTORS = Path("/proc/self/fd")
-
-
-@pytest.fixture
-async def http_client(clock: Clock) -> AsyncIterator[HttpClient]:
-    settings = ProviderHttp(connections=POOL, body_bytes=BODY_BYTES)
-    async with connect_http(settings, clock=clock) as client:
-        yield client
 
 
 class TestConformance(HttpConformance):
@@ -82,29 +73,6 @@ async def test_closing_the_client_fails_what_is_in_flight(clock: Clock) -> None:
     assert (error.phase, error.unsent) == ("head", False)
 
 
-async def test_closing_the_client_fails_what_reads_a_body(clock: Clock) -> None:
-    reading = asyncio.Event()
-
-    async def read(client: HttpClient, url: str) -> HttpError | None:
-        try:
-            async with asyncio.timeout(AMPLE_S), client.request("GET", url) as response:
-                reading.set()
-                await response.read(100)
-        except HttpError as error:
-            return error
-        return None
-
-    async with raw_server(answer_once(HALF)) as server, asyncio.TaskGroup() as group:
-        async with connect_http(ProviderHttp(), clock=clock) as client:
-            task = group.create_task(read(client, server.url))
-            await reading.wait()
-            await spin()
-        error = await task
-
-    assert error is not None
-    assert (error.phase, error.is_timeout) == ("body", False)
-
-
 @pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop asks libuv, not Python's socket module.
 async def test_closing_the_client_fails_what_waits_for_a_name(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -129,61 +97,15 @@ async def test_closing_the_client_fails_what_waits_for_a_name(
     assert (error.phase, error.unsent, error.is_timeout) == ("connect", True, False)
 
 
-async def test_a_connection_that_has_more_to_send_is_closed_instead_of_used_again(
-    http_client: HttpClient,
-) -> None:
-    heads: list[int] = []
-    release = asyncio.Event()
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append(len(await reader.readuntil(b"\r\n\r\n")))
-        writer.write(OK)
-        await release.wait()
-        writer.close()
-
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        async with asyncio.timeout(AMPLE_S):
-            await ask(http_client, url, method="POST", body=bytes(32 * 1024 * 1024))
-            await ask(http_client, url)
-    finally:
-        release.set()
-        server.close()
-
-    assert len(heads) == 2
-
-
-async def test_a_connection_that_idles_too_long_is_closed(
-    http_client: HttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "_KEPT_S", BRIEF_S)
-    async with raw_server(answer(OK)) as server:
-        await ask(http_client, server.url)
-        await wait_gone(server.peers[0])
-        answered = await ask(http_client, server.url)
-
-    assert (answered.body, len(server.peers)) == (b"ok", 2)
-
-
-async def test_a_body_that_was_never_paused_is_not_resumed(
-    http_client: HttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resumed: list[object] = []
-    monkeypatch.setattr(ResponseHandler, "resume_reading", lambda *call: resumed.append(call))
-    async with raw_server(answer(CHUNKED + b"2\r\nab\r\n", b"2\r\ncd\r\n0\r\n\r\n")) as server:
-        answered = await ask(http_client, server.url)
-
-    assert (answered.body, resumed) == (b"abcd", [])
-
-
 async def test_a_closed_client_fails_unsent(clock: Clock) -> None:
     async with connect_http(ProviderHttp(), clock=clock) as client:
         pass
 
-    error = await failure(client, "http://127.0.0.1/")
+    async with raw_server(answer(OK)) as server:
+        error = await failure(client, server.url)
 
     assert (error.phase, error.unsent) == ("connect", True)
+    assert server.peers == []
 
 
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="needs /proc")
@@ -255,6 +177,36 @@ async def test_a_proxy_that_opens_no_tunnel_fails_unsent_and_unnamed(
     assert reason in str(error)
     assert PROXY_WORD not in str(error)
     assert proxy.asked[0].startswith(b"CONNECT upstream.invalid:443 HTTP/1.1\r\n")
+
+
+async def test_a_proxy_tunnels_what_is_encrypted(
+    clock: Clock, certificate: Path, tls_url: str
+) -> None:
+    opened: list[bytes] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(await reader.readuntil(b"\r\n\r\n"))
+        host, _, port = opened[0].split()[1].decode().partition(":")
+        there, back = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
+
+    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    proxy = f"http://me:{PROXY_WORD}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = ProviderHttp(proxy=proxy, ca_file=str(certificate))
+    async with connect_http(settings, clock=clock) as client:
+        answered = await ask(client, tls_url)
+    server.close()
+
+    assert answered.body == b"ok"
+    assert b"\r\nproxy-authorization: basic " in opened[0].lower()
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(2**16):
+            writer.write(data)
+    writer.close()
 
 
 async def test_a_proxy_that_is_not_there_fails_unsent(clock: Clock) -> None:

@@ -7,10 +7,11 @@ from math import inf
 import pytest
 
 from gateway.sdk.http import Timeouts
+from gateway.testing.http_probe import AMPLE_S, spin
 from gateway.testing.raw_server import OK, answer, raw_server
 from gateway.transport.alarm import Alarm, Alarms
 from gateway.transport.exchange import Exchange
-from gateway.transport.link import Connector
+from gateway.transport.link import Connector, Link
 from gateway.transport.pool import Pool
 
 
@@ -54,6 +55,29 @@ async def test_without_keeping_nothing_is_remembered() -> None:
     assert again is not first
     assert again.origin is not first.origin
     assert b"\r\nConnection: close\r\n" in again.head
+
+
+async def test_a_place_that_comes_to_who_has_given_up_is_passed_on() -> None:
+    pool = Pool(Connector(), 1)
+    link = await _linked(pool)
+    first, second = (asyncio.ensure_future(pool.wait_for_place()) for _ in range(2))
+    await spin()
+
+    pool.discard(link)
+    first.cancel()
+    async with asyncio.timeout(AMPLE_S):
+        await second
+    await pool.close()
+
+    assert first.cancelled()
+
+
+async def _linked(pool: Pool) -> Link:
+    """Take a place and connect."""
+    async with raw_server(answer(OK)) as server:
+        origin = pool.prepare("GET", server.url, {}).origin
+        await pool.wait_for_place()
+        return await pool.connect(origin, is_new=False)
 
 
 class Counted(Alarms):
