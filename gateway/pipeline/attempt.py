@@ -12,7 +12,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from gateway.config.document import Deadlines
-from gateway.pipeline import events, forward
+from gateway.pipeline import events, forward, media
 from gateway.pipeline.call import Call, Services, Tried
 from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.outcome import call_error, is_final
@@ -25,6 +25,7 @@ from gateway.sdk.http import HttpError
 from gateway.sdk.providers import Attempt
 
 MAX_ATTEMPTS = 4
+_BY_ANSWER = MappingProxyType({"text": "events", "thing": "media", "bytes": "media"})
 _PATHS: Mapping[
     tuple[str, bool], Callable[[Call, Target, Attempt, Deadlines], Awaitable[Reply]]
 ] = MappingProxyType(
@@ -33,6 +34,8 @@ _PATHS: Mapping[
         ("forward", False): forward.whole,
         ("events", True): events.stream,
         ("events", False): events.whole,
+        ("media", True): media.stream,
+        ("media", False): media.whole,
     }
 )
 _log = logging.getLogger("dynagate.attempt")
@@ -92,10 +95,11 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
     try:
         await gate.enter()
         is_forwarded = ask.wire in target.wires and target.forwarding is not None
-        call.path = "forward" if is_forwarded else "events"
-        answer = _PATHS[call.path, ask.is_stream]
+        call.path = "forward" if is_forwarded else _BY_ANSWER[ask.answer]
+        is_stream = ask.is_stream or ask.answer == "bytes"
+        answer = _PATHS[call.path, is_stream]
         try:
-            watch.arm(deadlines.first_token_s if ask.is_stream else deadlines.total_s)
+            watch.arm(deadlines.first_token_s if is_stream else deadlines.total_s)
             return await answer(call, target, try_it, deadlines)
         except BaseException:
             gate.leave()

@@ -101,7 +101,10 @@ async def _events(
 
 
 def _generation(call: Call, target: Target, attempt: Attempt) -> AsyncGenerator[StreamEvent]:
-    request = replace(call.ask.meaning(), model=target.model)
+    meant = call.ask.meaning()
+    if not isinstance(meant, ChatRequest | CompletionRequest):
+        raise UpstreamError(Failure.UNSUPPORTED, "this is no text to generate")
+    request = replace(meant, model=target.model)
     known = target.card.parameters
     if known is not None:
         # What was asked for and is not there is named in a header; a seed of our own is not.

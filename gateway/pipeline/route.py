@@ -8,11 +8,18 @@ from gateway.pipeline.gate import Gate
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
+from gateway.sdk.media import (
+    EmbeddingProvider,
+    ModerationProvider,
+    SpeechProvider,
+    TranscriptionProvider,
+)
 from gateway.sdk.providers import (
     CardSource,
     ChatProvider,
     CompletionProvider,
     ForwardingProvider,
+    Modality,
     ModelCard,
 )
 
@@ -89,22 +96,43 @@ def target_of(connected: Connected, model: str, configured: ModelCard) -> Target
     features = set()
     if speaks:
         # Nobody said that it can is not a no: hosts know models that no table does.
-        heard, spoken = card.input_modalities, card.output_modalities
+        spoken = card.output_modalities
         claims = {
-            Feature.TEXT: spoken is None or "text" in spoken,
+            Feature.TEXT: (spoken is None or "text" in spoken) and _hears(card, "text"),
             Feature.TOOLS: card.tools is not False,
             Feature.JSON_OBJECT: card.json_object is not False,
             Feature.JSON_SCHEMA: card.json_schema is not False,
-            Feature.VISION: heard is None or "image" in heard,
-            Feature.AUDIO_INPUT: heard is None or "audio" in heard,
+            Feature.VISION: _hears(card, "image"),
+            Feature.AUDIO_INPUT: _hears(card, "audio"),
             Feature.AUDIO_OUTPUT: spoken is None or "audio" in spoken,
         }
         features = {feature for feature, is_there in claims.items() if is_there}
-    if completion is not None or Wire.OPENAI_COMPLETIONS in wires or speaks:
+    features |= _media(provider, card)
+    continues = completion is not None or Wire.OPENAI_COMPLETIONS in wires
+    if continues or Feature.TEXT in features:
         features.add(Feature.COMPLETION)
     return Target(
         connected, model, configured, card, frozenset(features), chat, completion, forwarding, wires
     )
+
+
+def _media(provider: object, card: ModelCard) -> set[Feature]:
+    spoken = card.output_modalities
+    claims = {
+        Feature.EMBEDDING: (EmbeddingProvider, spoken is None or "embedding" in spoken),
+        Feature.MODERATION: (ModerationProvider, spoken is None or "moderation" in spoken),
+        Feature.SPEECH: (SpeechProvider, spoken is None or "audio" in spoken),
+        Feature.TRANSCRIPTION: (TranscriptionProvider, _hears(card, "audio")),
+    }
+    return {
+        feature
+        for feature, (protocol, is_there) in claims.items()
+        if is_there and isinstance(provider, protocol)
+    }
+
+
+def _hears(card: ModelCard, modality: Modality) -> bool:
+    return card.input_modalities is None or modality in card.input_modalities
 
 
 _MAX_NAMED = 1024
@@ -216,6 +244,10 @@ _FEATURE_PARAMS = {
     Feature.JSON_OBJECT: "response_format",
     Feature.JSON_SCHEMA: "response_format",
     Feature.TEXT: "model",
+    Feature.EMBEDDING: "model",
+    Feature.MODERATION: "model",
+    Feature.SPEECH: "model",
+    Feature.TRANSCRIPTION: "model",
     Feature.COMPLETION: "model",
 }
 

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
+from gateway.schema.audio import SpeechRequest, TranscriptionRequest
 from gateway.schema.chat import ChatRequest, CompletionRequest
+from gateway.schema.embeddings import EmbeddingRequest
 from gateway.schema.json import JsonObject, Wire
+from gateway.schema.moderation import ModerationRequest
 
 
 class Feature(StrEnum):
@@ -19,6 +23,21 @@ class Feature(StrEnum):
     AUDIO_OUTPUT = "audio_output"
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
+    EMBEDDING = "embedding"
+    MODERATION = "moderation"
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
+
+
+Request = (
+    ChatRequest
+    | CompletionRequest
+    | EmbeddingRequest
+    | ModerationRequest
+    | SpeechRequest
+    | TranscriptionRequest
+)
+"""What a caller can ask for, in canonical form."""
 
 
 @dataclass(slots=True)
@@ -32,12 +51,14 @@ class Ask:
 
     dialect: str
     model: str
-    translate: Callable[[JsonObject], ChatRequest | CompletionRequest]
+    translate: Callable[[JsonObject], Request]
     needs: frozenset[Feature] = frozenset({Feature.TEXT})
     wire: Wire | None = None
     document: JsonObject = field(default_factory=dict)
     knobs: Mapping[str, object] = field(default_factory=dict)
     """Tuning knobs that were given, and their values, by their name in `schema.chat.Sampling`."""
+    answer: Literal["text", "thing", "bytes"] = "text"
+    """Words, whole or as events; one thing, whole; or bytes of a media type, as they come."""
     is_stream: bool = False
     is_usage_wanted: bool = False
     """The caller of a stream asked for a last chunk with the usage."""
@@ -48,6 +69,6 @@ class Ask:
     referrer: str | None = None
     ignored_params: tuple[str, ...] = ()
 
-    def meaning(self) -> ChatRequest | CompletionRequest:
+    def meaning(self) -> Request:
         """Return the request in canonical form; may raise `CallError` for what that cannot say."""
         return self.translate(self.document)

@@ -3,10 +3,13 @@
 A reply is written inside `pipeline.run`, which frees the provider when the block is left.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from gateway.schema.audio import Transcript
+from gateway.schema.embeddings import Embeddings
 from gateway.schema.events import Collected, StreamEvent
+from gateway.schema.moderation import Moderation
 
 
 @dataclass(slots=True)
@@ -25,11 +28,18 @@ class Answer:
 
 
 @dataclass(slots=True)
+class Made:
+    """One whole thing that is no text, for the dialect to render."""
+
+    thing: Embeddings | Moderation | Transcript
+
+
+@dataclass(slots=True)
 class Stream:
     """Bytes of a media type, as they come."""
 
     media_type: str
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes]
 
 
 @dataclass(slots=True)
@@ -46,4 +56,4 @@ class Events:
     events: AsyncGenerator[StreamEvent]
 
 
-Reply = Whole | Answer | Stream | Frames | Events
+Reply = Whole | Answer | Made | Stream | Frames | Events

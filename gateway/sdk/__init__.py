@@ -3,6 +3,12 @@
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.hooks import hookimpl
 from gateway.sdk.http import HttpClient, HttpError, HttpResponse, Timeouts, TooLargeError
+from gateway.sdk.media import (
+    EmbeddingProvider,
+    ModerationProvider,
+    SpeechProvider,
+    TranscriptionProvider,
+)
 from gateway.sdk.providers import (
     API,
     Attempt,
@@ -31,6 +37,7 @@ __all__ = [
     "Clock",
     "CompletionProvider",
     "Deps",
+    "EmbeddingProvider",
     "Forwarded",
     "ForwardingProvider",
     "HttpClient",
@@ -39,12 +46,15 @@ __all__ = [
     "ListedModel",
     "ModelCard",
     "ModelLister",
+    "ModerationProvider",
     "Price",
     "Progress",
     "ProviderKind",
     "PullError",
+    "SpeechProvider",
     "Timeouts",
     "TooLargeError",
+    "TranscriptionProvider",
     "UpstreamError",
     "Weight",
     "Weights",

@@ -32,7 +32,7 @@ from gateway.sdk.weights import Weights
 API = 1
 """The plugin API this gateway speaks."""
 
-Modality = Literal["text", "image", "audio", "embedding"]
+Modality = Literal["text", "image", "audio", "embedding", "moderation"]
 
 
 class Price(BaseModel):

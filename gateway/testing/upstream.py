@@ -65,7 +65,14 @@ PATIENCE_S = 5.0
 """How long the `wait_` methods wait before they fail."""
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_GENERATING = ("/chat/completions", "/completions")
+_GENERATING = (
+    "/completions",
+    "/embeddings",
+    "/moderations",
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/audio/translations",
+)
 
 
 class FakeUpstream:

@@ -18,7 +18,7 @@ async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> b
     malformed chunks. The connection is closed after the answer to any of them.
     """
     try:
-        _check_head(request, limit)
+        check_head(request, limit)
         # Most bodies come with their head; those cost no timer.
         if request.content.is_eof():
             return await _read(request, limit)
@@ -26,14 +26,15 @@ async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> b
             return await _read(request, limit)
     except TimeoutError:
         error = CallError("request_timeout", f"the body was not complete after {timeout_s:g} s")
-        raise _last(request, error) from None
+        raise last_answer(request, error) from None
     except RequestPayloadError:
-        raise _last(request, bad_request("the body is malformed")) from None
+        raise last_answer(request, bad_request("the body is malformed")) from None
     except CallError as error:
-        raise _last(request, error) from None
+        raise last_answer(request, error) from None
 
 
-def _check_head(request: web.BaseRequest, limit: int) -> None:
+def check_head(request: web.BaseRequest, limit: int) -> None:
+    """Refuse what the head says already: an encoding, or a body over `limit` bytes."""
     encodings = request.headers.getall("Content-Encoding", ())
     if any(encoding.strip().lower() not in {"", "identity"} for encoding in encodings):
         raise CallError("unsupported_media_type", "send the body without a Content-Encoding")
@@ -54,7 +55,8 @@ def _too_large(limit: int) -> CallError:
     return CallError("too_large", f"the body is larger than {limit} bytes")
 
 
-def _last(request: web.BaseRequest, error: CallError) -> CallError:
+def last_answer(request: web.BaseRequest, error: CallError) -> CallError:
+    """Return `error`, after whose answer the connection is closed: the body was not read."""
     if isinstance(request.protocol, Protocol):
         request.protocol.close_after_response()
     return error

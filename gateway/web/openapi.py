@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gateway import __version__
-from gateway.dialects import openai_chat, openai_completions
+from gateway.dialects import openai_chat, openai_completions, openai_media
 from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
 from gateway.dialects.fields import Kind
 from gateway.schema.failure import CODES
@@ -36,6 +36,7 @@ _STRUCTURED: Mapping[str, JsonObject] = {
     "stop": {"type": ["string", "array"]},
     "stream_options": {"type": "object"},
     "prompt": {"type": ["string", "array"]},
+    "input": {"type": ["string", "array"]},
 }
 
 
@@ -63,6 +64,9 @@ def document(table: Iterable[Path], base: str) -> JsonObject:
                 "Text": _schema({**TEXT_PARAMETERS, **AUDIO_PARAMETERS}, ["user_input"]),
                 "Chat": _schema(openai_chat.FIELDS, ["model", "messages"]),
                 "Completion": _schema(openai_completions.FIELDS, ["model", "prompt"]),
+                "Embedding": _schema(openai_media.EMBEDDING_FIELDS, ["model", "input"]),
+                "Moderation": _schema(openai_media.MODERATION_FIELDS, ["input"]),
+                "Speech": _schema(openai_media.SPEECH_FIELDS, ["model", "input"]),
             },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },

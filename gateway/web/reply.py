@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aiohttp import hdrs, web
 from multidict import istr
@@ -15,7 +15,7 @@ from gateway.pipeline.watch import Watch
 from gateway.schema.ask import Ask
 from gateway.schema.events import Collected, StreamEvent
 from gateway.schema.failure import CallError
-from gateway.schema.reply import Answer, Events, Frames, Reply, Stream, Whole
+from gateway.schema.reply import Answer, Events, Frames, Made, Reply, Stream, Whole
 from gateway.web.serving import (
     REQUEST_ID,
     SERVING,
@@ -65,8 +65,23 @@ class Rendering(Protocol):
         """Return headers of the dialect's own for a good answer."""
 
 
+@runtime_checkable
+class ThingRendering(Protocol):
+    """How one request is answered with a thing, or with bytes."""
+
+    @property
+    def ask(self) -> Ask:
+        """The request that is answered."""
+
+    def made(self, reply: Made, *, request_id: str) -> tuple[str, bytes]:
+        """Return the media type and the body."""
+
+    def headers(self) -> dict[str, str]:
+        """Return headers of the dialect's own for a good answer."""
+
+
 async def answer(
-    request: web.Request, rendering: Rendering, presented: Presented
+    request: web.Request, rendering: Rendering | ThingRendering, presented: Presented
 ) -> web.StreamResponse:
     """Run the call and write what comes of it. Cancelled when the caller leaves.
 
@@ -88,13 +103,15 @@ async def answer(
             deadline=started + total_s,
             client_request_id=client_request_id(request),
         )
-        if not rendering.ask.is_stream:
+        if rendering.ask.answer == "bytes":
+            return await _sounded(request, rendering, call, serving)
+        if isinstance(rendering, ThingRendering) or not rendering.ask.is_stream:
             return await _whole(request, rendering, call, serving)
         return await _streamed(request, rendering, call, serving)
 
 
 async def _whole(
-    request: web.Request, rendering: Rendering, call: Call, serving: Serving
+    request: web.Request, rendering: Rendering | ThingRendering, call: Call, serving: Serving
 ) -> web.Response:
     try:
         async with run(call, serving.services) as reply:
@@ -109,16 +126,48 @@ async def _whole(
     return web.Response(body=body, headers=headers)
 
 
-def _body(reply: Reply, rendering: Rendering, call: Call, serving: Serving) -> tuple[str, bytes]:
-    match reply:
-        case Whole():
-            return reply.media_type, reply.body
-        case Answer():
-            created = int(serving.services.clock.now().timestamp())
-            return rendering.whole(reply.collected, request_id=call.request_id, created=created)
-        case Stream() | Frames() | Events():
-            msg = "a call that was not to stream did"
-            raise TypeError(msg)
+def _body(
+    reply: Reply, rendering: Rendering | ThingRendering, call: Call, serving: Serving
+) -> tuple[str, bytes]:
+    if isinstance(reply, Whole):
+        return reply.media_type, reply.body
+    if isinstance(rendering, ThingRendering):
+        if isinstance(reply, Made):
+            return rendering.made(reply, request_id=call.request_id)
+    elif isinstance(reply, Answer):
+        created = int(serving.services.clock.now().timestamp())
+        return rendering.whole(reply.collected, request_id=call.request_id, created=created)
+    msg = f"a call was answered with {type(reply).__name__}"
+    raise TypeError(msg)
+
+
+async def _sounded(
+    request: web.Request, rendering: Rendering | ThingRendering, call: Call, serving: Serving
+) -> web.StreamResponse:
+    response = web.StreamResponse()
+    try:
+        async with run(call, serving.services) as reply:
+            if not isinstance(reply, Stream):
+                msg = f"a call was answered with {type(reply).__name__}"
+                raise TypeError(msg)
+            headers = shared_headers(request) | _NO_STORE
+            headers[hdrs.CONTENT_TYPE] = reply.media_type
+            headers |= call_headers(call, is_openai=is_openai_path(request.path))
+            response.headers.update(headers | rendering.headers())
+            async with aclosing(reply.chunks) as chunks:
+                await response.prepare(request)
+                async for chunk in chunks:
+                    await response.write(chunk)
+            await response.write_eof()
+    except CallError as error:
+        if not response.prepared:
+            return error_response(request, error, call)
+        # Cut without its final chunk: a player must not take a part for the whole.
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:
+        _log.debug("%s: the caller left", call.request_id)
+    return response
 
 
 async def _streamed(
@@ -166,6 +215,6 @@ async def _write(
                     if frames:
                         await stream.send(frames)
             await stream.send(renderer.end())
-        case Whole() | Answer() | Stream():
+        case Whole() | Answer() | Made() | Stream():
             msg = "a call that was to stream did not"
             raise TypeError(msg)

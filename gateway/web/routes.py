@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
-from gateway.web import handlers, health, models, pages
+from gateway.web import handlers, health, media, models, pages
 from gateway.web.table import TABLE, Path
 
 _OPENAI_ROOTS = ("/v1", "/openai/v1", "/openai", "/api/openai/v1", "/api/openai")
@@ -39,6 +39,13 @@ def _openai() -> Iterator[Path]:
         yield Path(post, chat, handlers.chat_completions, "Chat completion", "Chat")
         plain = f"{root}/completions"
         yield Path(post, plain, handlers.completions, "Text completion", "Completion")
+        yield Path(post, f"{root}/embeddings", media.embeddings, "Embed texts", "Embedding")
+        judge = f"{root}/moderations"
+        yield Path(post, judge, media.moderations, "Judge texts", "Moderation")
+        yield Path(post, f"{root}/audio/speech", media.speech, "Read text aloud", "Speech")
+        heard, english = f"{root}/audio/transcriptions", f"{root}/audio/translations"
+        yield Path(post, heard, media.transcriptions, "Write speech down")
+        yield Path(post, english, media.translations, "Write speech down in English")
         yield Path(get, f"{root}/models", models.openai_models, "List the models")
         yield Path(get, f"{root}/models/{{id:.+}}", models.openai_model, "One model")
 

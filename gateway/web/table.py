@@ -9,6 +9,9 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+Schema = Literal["Text", "Chat", "Completion", "Embedding", "Moderation", "Speech"]
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """One path: its methods, who handles it, what it is, the schema of its parameters or body."""
@@ -17,7 +20,7 @@ class Path:
     path: str
     handler: Handler
     summary: str
-    schema: Literal["Text", "Chat", "Completion"] | None = None
+    schema: Schema | None = None
 
 
 TABLE = web.AppKey("table", tuple[Path, ...])

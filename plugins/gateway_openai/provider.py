@@ -1,23 +1,22 @@
 """An OpenAI-compatible API: documents go through as they are, canonical requests are translated."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
-from types import TracebackType
 
-import orjson
-
+from gateway.schema.audio import SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.chat import ChatRequest, CompletionRequest
+from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.events import StreamEvent
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject, Wire, read_object
+from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.sse import FrameTooLargeError, Splitter, data_of, frames_of
 from gateway.schema.wires import is_error
 from gateway.sdk import (
     Attempt,
     Deps,
     Forwarded,
-    HttpClient,
     HttpError,
     ListedModel,
     ModelCard,
@@ -29,13 +28,14 @@ from gateway.sdk.openai_wire import (
     document_of,
     events_of_reply,
 )
+from gateway_openai import media
+from gateway_openai.cards import card_of
+from gateway_openai.exchange import REPLY_BYTES, Exchange, Reached, reply_of
 from gateway_openai.failures import error_in_stream, refusal, unreachable
 from gateway_openai.settings import OpenAISettings
 
 _PATHS = {Wire.OPENAI_CHAT: "/chat/completions", Wire.OPENAI_COMPLETIONS: "/completions"}
 _OK = 200
-_ERROR_BYTES = 64 * 1024
-_REPLY_BYTES = 16 * 1024 * 1024
 
 
 class OpenAI:
@@ -50,7 +50,7 @@ class OpenAI:
             headers["authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         headers |= {name: text.get_secret_value() for name, text in settings.headers.items()}
         self._row = row
-        self._host = _Reached(deps.http, row.base_url, headers)
+        self._host = Reached(deps.http, row.base_url, headers)
 
     def forward(
         self, wire: Wire, document: JsonObject, attempt: Attempt
@@ -62,7 +62,7 @@ class OpenAI:
             document["stream_options"] = (
                 {**options, **asked} if isinstance(options, dict) else asked
             )
-        return _Exchange(self._host, _PATHS[wire], document)
+        return Exchange(self._host, _PATHS[wire], document)
 
     async def chat(self, request: ChatRequest, attempt: Attempt) -> AsyncGenerator[StreamEvent]:
         """Yield the reply's events."""
@@ -90,9 +90,36 @@ class OpenAI:
             async for event in events:
                 yield event
 
+    async def embed(self, request: EmbeddingRequest, attempt: Attempt) -> Embeddings:
+        """Return one vector a text."""
+        document = media.embedding_document(request)
+        return media.embeddings_of(await reply_of(Exchange(self._host, "/embeddings", document)))
+
+    async def moderate(self, request: ModerationRequest, attempt: Attempt) -> Moderation:
+        """Return one judgement a text."""
+        document = media.moderation_document(request)
+        return media.moderation_of(await reply_of(Exchange(self._host, "/moderations", document)))
+
+    async def speak(self, request: SpeechRequest, attempt: Attempt) -> AsyncGenerator[bytes]:
+        """Yield the sound as it comes."""
+        document = media.speech_document(request)
+        try:
+            async with Exchange(self._host, "/audio/speech", document) as answer:
+                async for piece in answer.chunks:
+                    yield piece
+        except HttpError as error:
+            raise unreachable(error) from error
+
+    async def transcribe(self, request: TranscriptionRequest, attempt: Attempt) -> Transcript:
+        """Return what was said."""
+        body, headers = await asyncio.to_thread(media.transcription_form, request)
+        task = "translations" if request.is_translation else "transcriptions"
+        exchange = Exchange(self._host, f"/audio/{task}", body, headers)
+        return media.transcript_of(await reply_of(exchange))
+
     def card(self, model: str) -> ModelCard:
-        """Say what holds for any chat model behind this API."""
-        return ModelCard(output_modalities=("text",), json_object=True)
+        """Say what the name of a model tells of it."""
+        return card_of(model)
 
     async def models(self) -> Sequence[ListedModel]:
         """Ask the host which models there are."""
@@ -100,7 +127,7 @@ class OpenAI:
             host = self._host
             url = f"{host.base_url}/models"
             async with host.http.request("GET", url, headers=host.headers) as answer:
-                body = await answer.read(_REPLY_BYTES)
+                body = await answer.read(REPLY_BYTES)
         except HttpError as error:
             raise unreachable(error) from error
         if answer.status != _OK:
@@ -114,79 +141,17 @@ class OpenAI:
     async def _events(
         self, path: str, document: JsonObject, attempt: Attempt
     ) -> AsyncGenerator[StreamEvent]:
-        async with _Exchange(self._host, path, document) as answer:
-            if not attempt.is_stream:
-                reply = read_object(await _whole(answer))
-                if reply is None:
-                    raise UpstreamError(Failure.TRANSIENT, "the answer is not a JSON object")
-                if is_error(reply):
-                    raise error_in_stream(reply)
-                for event in events_of_reply(reply):
-                    yield event
-                return
+        exchange = Exchange(self._host, path, document)
+        if not attempt.is_stream:
+            for event in events_of_reply(await reply_of(exchange)):
+                yield event
+            return
+        async with exchange as answer:
             reader = ChunkReader()
             async with aclosing(_chunks(answer.chunks)) as chunks:
                 async for chunk in chunks:
                     for event in reader.read(chunk):
                         yield event
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """Where the API is, and what every request to it says."""
-
-    http: HttpClient
-    base_url: str
-    headers: Mapping[str, str]
-
-
-class _Exchange:
-    """One request and its answer; entered when the host has accepted."""
-
-    __slots__ = ("_body", "_host", "_path", "_request")
-
-    def __init__(self, host: _Reached, path: str, document: JsonObject) -> None:
-        self._host = host
-        self._path = path
-        self._body = orjson.dumps(document)
-
-    async def __aenter__(self) -> Forwarded:
-        host = self._host
-        self._request = host.http.request(
-            "POST",
-            host.base_url + self._path,
-            headers=host.headers,
-            body=self._body,
-        )
-        try:
-            answer = await self._request.__aenter__()
-        except HttpError as error:
-            raise unreachable(error) from error
-        if answer.status != _OK:
-            try:
-                body = await answer.read(_ERROR_BYTES)
-            except HttpError:
-                body = b""
-            finally:
-                await self._request.__aexit__(None, None, None)
-            raise refusal(answer.status, answer.headers, body)
-        self._body = b""  # Sent; a stream may last for minutes.
-        return Forwarded({}, aiter(answer), answer.read)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._request.__aexit__(kind, error, trace)
-
-
-async def _whole(answer: Forwarded) -> bytes:
-    try:
-        return await answer.read(_REPLY_BYTES)
-    except HttpError as error:
-        raise unreachable(error) from error
 
 
 async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncGenerator[JsonObject]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 
 import gateway.dialects.json_gate
 import gateway.pipeline.forward
-import gateway_openai.provider
+import gateway_openai.exchange
 from gateway.schema.json import read_object
 from gateway.testing.upstream import FakeUpstream, stream
 from tests.running import Running
@@ -34,7 +34,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     parse = SimpleNamespace(from_json=counting("callers' parses", jiter.from_json))
     monkeypatch.setattr(gateway.dialects.json_gate, "jiter", parse)
     dump = SimpleNamespace(dumps=counting("dumps", orjson.dumps))
-    monkeypatch.setattr(gateway_openai.provider, "orjson", dump)
+    monkeypatch.setattr(gateway_openai.exchange, "orjson", dump)
     parses = counting("upstreams' parses", read_object)
     monkeypatch.setattr(gateway.pipeline.forward, "read_object", parses)
     for kind in (TypeAdapter, BaseModel):

@@ -1,0 +1,93 @@
+"""The path of what is no text: vectors, judgements, transcripts, speech."""
+
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from gateway.config.document import Deadlines
+from gateway.pipeline.call import Call, Held
+from gateway.pipeline.route import Target
+from gateway.schema.audio import MEDIA_TYPES, SpeechRequest, Transcript, TranscriptionRequest
+from gateway.schema.embeddings import EmbeddingRequest, Embeddings
+from gateway.schema.failure import CallError, Failure
+from gateway.schema.moderation import Moderation, ModerationRequest
+from gateway.schema.reply import Made, Stream
+from gateway.sdk.errors import UpstreamError
+from gateway.sdk.media import (
+    EmbeddingProvider,
+    ModerationProvider,
+    SpeechProvider,
+    TranscriptionProvider,
+)
+from gateway.sdk.providers import Attempt
+
+
+async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Made:
+    """Return the thing that was asked for; the target is free again."""
+    thing = await _make(call, target, attempt)
+    if isinstance(thing, Embeddings | Transcript):
+        call.usage = thing.usage
+    if isinstance(thing, Embeddings | Moderation):
+        call.model = thing.model
+    target.connected.gate.leave()
+    return Made(thing)
+
+
+async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Stream:
+    """Return the sound from its first bytes on."""
+    request, provider = call.ask.meaning(), target.connected.provider
+    if not isinstance(request, SpeechRequest) or not isinstance(provider, SpeechProvider):
+        raise UpstreamError(Failure.UNSUPPORTED, "this provider does not speak")
+    speech = provider.speak(replace(request, model=target.model), attempt)
+    try:
+        first = await anext(speech, b"")
+    except BaseException:
+        await speech.aclose()
+        raise
+    if not first:
+        await speech.aclose()
+        raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
+    call.held = Held(speech.aclose, target.connected.gate.leave)
+    return Stream(MEDIA_TYPES[request.format], _sound(first, speech, call, deadlines))
+
+
+async def _make(
+    call: Call, target: Target, attempt: Attempt
+) -> Embeddings | Moderation | Transcript:
+    request, provider = call.ask.meaning(), target.connected.provider
+    if isinstance(request, EmbeddingRequest) and isinstance(provider, EmbeddingProvider):
+        vectors = await provider.embed(replace(request, model=target.model), attempt)
+        if len(vectors.vectors) != len(request.texts):
+            raise UpstreamError(Failure.TRANSIENT, "there is not one vector for each text")
+        return vectors
+    if isinstance(request, ModerationRequest) and isinstance(provider, ModerationProvider):
+        return await provider.moderate(replace(request, model=target.model), attempt)
+    if isinstance(request, TranscriptionRequest) and isinstance(provider, TranscriptionProvider):
+        return await provider.transcribe(replace(request, model=target.model), attempt)
+    raise UpstreamError(Failure.UNSUPPORTED, "this provider cannot do that")
+
+
+async def _sound(
+    first: bytes, speech: AsyncGenerator[bytes], call: Call, deadlines: Deadlines
+) -> AsyncGenerator[bytes]:
+    watch = call.watch
+    name = call.target.connected.name if call.target else "the provider"
+    try:
+        yield first
+        while True:
+            watch.arm(deadlines.between_tokens_s)
+            piece = await anext(speech, None)
+            watch.rest()
+            if piece is None:
+                return
+            yield piece
+    except CancelledError:
+        if watch.has_expired():
+            message = f"{name} fell silent"
+            raise CallError("deadline_exceeded", message, failure=Failure.TIMEOUT) from None
+        raise
+    except UpstreamError as error:
+        message = f"{name} broke off"
+        raise CallError("upstream_failed", message, failure=error.failure) from error
+    finally:
+        watch.rest()
