@@ -198,18 +198,24 @@ class Exchange(Alarm):
         try:
             await self._pool.wait_for_place()
             self._phase = "connect"
-            return await self._pool.connect(prepared.origin, is_new=self._needs_new)
+            self._link = await self._pool.connect(prepared.origin, is_new=self._needs_new)
         except asyncio.CancelledError:
-            if self._is_late:
-                task.uncancel()
-            if task.cancelling() > cancels:
+            if task.cancelling() > cancels + self._is_late:
                 raise
-            # Otherwise aiohttp cancelled a look-up, as it was closed.
-            error = self._lateness() if self._is_late else self._fault(RuntimeError())
-            raise error from None
+            if not self._is_late:
+                # aiohttp cancelled a look-up, as it was closed.
+                raise self._fault(RuntimeError()) from None
+        except FAILURES:
+            if not self._is_late:
+                raise
         finally:
             self._task = None
             self.off()
+            if self._is_late:
+                task.uncancel()  # Also where aiohttp made another error of it, or none.
+        if self._is_late:
+            raise self._lateness()
+        return cast("Link", self._link)
 
     async def _in_time(self) -> bytes:
         """Return what has come, b"" at the end."""

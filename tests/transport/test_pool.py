@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from math import inf
 
 import pytest
 
-from gateway.sdk.http import Timeouts
-from gateway.testing.http_probe import AMPLE_S, spin
+from gateway.sdk.http import HttpError, Timeouts
+from gateway.testing.http_probe import AMPLE_S, BRIEF_S, spin
 from gateway.testing.raw_server import OK, answer, raw_server
 from gateway.transport.alarm import Alarm, Alarms
 from gateway.transport.exchange import Exchange
-from gateway.transport.link import Connector, Link
+from gateway.transport.link import Connector, Link, Origin
 from gateway.transport.pool import Pool
 
 
@@ -111,3 +112,44 @@ async def test_without_bounds_only_connecting_sets_an_alarm(pool: Pool) -> None:
             counts.append(alarms.count)
 
     assert counts == [1, 1]
+
+
+class Stubborn(Connector):
+    """Makes no connection until it is cancelled, and then does not pass that on."""
+
+    def __init__(self, *, is_failing: bool) -> None:
+        super().__init__()
+        self._is_failing = is_failing
+
+    async def open(self, origin: Origin) -> Link:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        if self._is_failing:
+            raise ConnectionResetError
+        return await super().open(origin)
+
+
+@pytest.mark.parametrize("is_failing", [True, False])
+async def test_a_late_connection_leaves_no_cancellation_and_its_place(*, is_failing: bool) -> None:
+    pool = Pool(Stubborn(is_failing=is_failing), 1)
+    alarms = Alarms(asyncio.get_running_loop())
+    async with raw_server(answer(OK)) as server:
+        late = Exchange(
+            pool,
+            alarms,
+            ("GET", server.url, {}, b""),
+            bounds=Timeouts(connect=BRIEF_S),
+            last=inf,
+            body_bytes=100,
+        )
+        with pytest.raises(HttpError) as caught:
+            await late.__aenter__()
+        async with asyncio.timeout(AMPLE_S):
+            await pool.wait_for_place()
+    await pool.close()
+    task = asyncio.current_task()
+
+    assert (caught.value.phase, caught.value.unsent) == ("connect", True)
+    assert caught.value.is_timeout
+    assert task is not None
+    assert task.cancelling() == 0
