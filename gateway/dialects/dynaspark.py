@@ -1,6 +1,6 @@
 """DynaSpark's text parameters, as a query, a form or JSON, and the request that they mean."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -88,11 +88,9 @@ def parse_text(
     `random_seed` is used, and sent to the provider, when the caller leaves the seed open. Raises
     `missing_parameter` for a blank `user_input` and `invalid_parameter` for the rest.
     """
-    user_input = given.get("user_input")
-    if user_input is None or (isinstance(user_input, str) and not user_input.strip()):
-        raise CallError("missing_parameter", _NO_INPUT, param="user_input")
-    values = _read(given, TEXT_PARAMETERS)
-    _read(given, AUDIO_PARAMETERS)
+    user_input_of(given)
+    values = read(given, TEXT_PARAMETERS)
+    read(given, AUDIO_PARAMETERS)
     if values.get("seed") == RANDOM_SEED:
         del values["seed"]
     tuning = {name: values[name] for name in _KNOBS if name in values}
@@ -119,7 +117,7 @@ def parse_text(
         is_feed_worthy=True,
         has_seed="seed" in tuning,
         referrer=values.get("referrer") or None,
-        ignored_params=_ignored(given),
+        ignored_params=ignored(given, _UNDERSTOOD),
     )
     return ask, query
 
@@ -140,7 +138,16 @@ def to_chat(query: TextQuery) -> ChatRequest:
     )
 
 
-def _read(given: Mapping[str, Any], table: Mapping[str, Kind]) -> JsonObject:  # Any: see above.
+def user_input_of(given: Mapping[str, Any]) -> str:  # Any: text, or a JSON value of a POST.
+    """Return the text to answer, or to read aloud; raise `missing_parameter` when it is blank."""
+    user_input = given.get("user_input")
+    if user_input is None or (isinstance(user_input, str) and not user_input.strip()):
+        raise CallError("missing_parameter", _NO_INPUT, param="user_input")
+    kind = TEXT_PARAMETERS["user_input"]
+    return str(read(given, {"user_input": kind})["user_input"])
+
+
+def read(given: Mapping[str, Any], table: Mapping[str, Kind]) -> JsonObject:  # Any: see above.
     """Return the values of the parameters of `table` that were given; text may be JSON's, too."""
     return {
         name: kind.from_text(name, raw) if isinstance(raw, str) else kind.from_json(name, raw)
@@ -163,13 +170,16 @@ def _mentions_json(query: TextQuery) -> bool:
     return "json" in f"{query.system} {query.user_input}".lower()
 
 
-def _ignored(given: Mapping[str, Any]) -> tuple[str, ...]:  # Any: only names are read.
+def ignored(
+    given: Mapping[str, Any],  # Any: only names are read.
+    understood: Collection[str],
+) -> tuple[str, ...]:
     """Return the names of what was given for nothing, fit for a header, in order of appearance.
 
     Everything but letters, digits and `_.-~[]$:@` is percent-encoded, so that a comma between names
     is one. A list that would not fit into a header ends with how many more there are.
     """
-    unread = [name for name in given if name and name not in _UNDERSTOOD]
+    unread = [name for name in given if name and name not in understood]
     named = tuple(quote(name, safe="[]$:@", errors="replace")[:_NAME_CHARS] for name in unread)
     if len(named) <= _MAX_NAMED:
         return named

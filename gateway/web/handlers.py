@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from gateway.dialects.dynaspark import TextQuery, merge, parse_text
+from gateway.dialects.dynaspark_audio import parse_audio
 from gateway.dialects.dynaspark_render import TextStream, render_text
 from gateway.dialects.json_gate import parse_object
 from gateway.dialects.openai_chat import parse_chat
@@ -21,10 +22,12 @@ from gateway.dialects.openai_render import ChatStream, render_chat
 from gateway.dialects.query import decode_path, parse_form, parse_query
 from gateway.pipeline import route
 from gateway.pipeline.identify import Presented
-from gateway.schema.ask import Ask
+from gateway.pipeline.route import Target
+from gateway.schema.ask import Ask, Feature
 from gateway.schema.events import Collected
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
+from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
 from gateway.web.body import read_body
 from gateway.web.reply import Rendering, StreamRendering, answer
@@ -105,6 +108,22 @@ class TextRendering:
         return headers
 
 
+@dataclass(frozen=True, slots=True)
+class AudioRendering:
+    """Answers with the sound itself."""
+
+    ask: Ask
+
+    def made(self, reply: Made, *, request_id: str) -> tuple[str, bytes]:
+        """Raise: sound is no thing that comes whole."""
+        msg = f"speech was answered with {type(reply.thing).__name__}"
+        raise TypeError(msg)
+
+    def headers(self) -> dict[str, str]:
+        """Return nothing of its own."""
+        return {}
+
+
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """`POST …/chat/completions`."""
     return await _openai(request, parse_chat, ChatRendering)
@@ -163,6 +182,9 @@ async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResp
     if request.method == "POST":
         given = merge(given, await _parameters(request))
     api_key = given.get("api_key")
+    speaking = _speaking(request, given)
+    if speaking is not None:
+        return await answer(request, speaking, presented_by(request, api_key))
     ask, query = parse_text(given, default_model=DEFAULT_TEXT_MODEL, random_seed=randbits(31))
     may_be_kept = request.method == "GET" and ask.has_seed and not ask.is_private
     rendering = TextRendering(ask, query, may_be_kept)
@@ -170,6 +192,22 @@ async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResp
     if request.method == "HEAD":
         return _head(request, rendering, presented)
     return await answer(request, rendering, presented)
+
+
+def _speaking(request: web.Request, given: JsonObject) -> AudioRendering | None:
+    """Return what answers in sound, when that is all that the model asked for can do."""
+    model = given.get("model")
+    if request.method == "HEAD" or not isinstance(model, str):
+        return None
+    found = request.app[SERVING].services.router.names.get(model)
+    if found is None or not all(_only_speaks(target) for target in found.targets):
+        return None
+    voices = [voice for target in found.targets for voice in target.card.voices or ()]
+    return AudioRendering(parse_audio(given, model=model, voices=voices))
+
+
+def _only_speaks(target: Target) -> bool:
+    return Feature.SPEECH in target.features and Feature.TEXT not in target.features
 
 
 async def _parameters(request: web.Request) -> dict[str, Any]:  # Any: text, or JSON values.

@@ -7,11 +7,15 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
 from gateway.sdk import Deps, ProviderKind, hookimpl
+from gateway_local.catalogue import EMBED_ID, TRANSCRIBE_ID, catalogue
 from gateway_local.engine import Engine
+from gateway_local.making import Maker
+from gateway_local.pictures import Seer
 from gateway_local.provider import Local
 from gateway_local.pull import LocalWeights
 from gateway_local.settings import LocalSettings
 from gateway_local.shelf import Shelf
+from gateway_local.workshop import Workshop
 
 
 @asynccontextmanager
@@ -22,12 +26,31 @@ async def connect(settings: LocalSettings, deps: Deps) -> AsyncGenerator[Local]:
     """
     shelf = Shelf(settings, deps.cache_dir)
     engine = Engine(settings, shelf, clock=deps.clock, log=deps.log)
+    rows = catalogue().by_id()
+    vectors = rows[EMBED_ID].place(deps.cache_dir)
+    hearing = rows[TRANSCRIBE_ID].place(deps.cache_dir).parent
+    threads = settings.engine_threads
+    workshop = Workshop(
+        deps,
+        idle_s=settings.engine_idle_s,
+        memory_bytes=settings.engine_bytes,
+        orders={
+            "embed": {"path": str(vectors), "threads": threads},
+            "look": {"threads": threads},
+            "speech": {"threads": threads},
+            "transcribe": {"folder": str(hearing), "threads": threads},
+        },
+    )
     stop = deps.background.start(f"engine of {deps.name}", engine.run())
+    close = deps.background.start(f"workshop of {deps.name}", workshop.run())
     try:
-        yield Local(settings, shelf, engine, deps.http)
+        seer = Seer(workshop, deps.fetch, context=settings.slot_context)
+        yield Local(settings, shelf, engine, deps.http, maker=Maker(workshop), seer=seer)
     finally:
         stop()
+        close()
         await engine.stopped()
+        await workshop.stopped()
 
 
 @hookimpl

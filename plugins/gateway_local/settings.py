@@ -19,7 +19,9 @@ class LocalSettings(BaseModel):
     replaces it. `context` tokens are shared by `parallel` slots, so one conversation may have
     `context // parallel`. `threads` write answers (None: all cores but one), `prompt_threads` read
     prompts (None: all cores). A worker that dies is started again after `restart_min_s`, then
-    twice as long each time up to `restart_max_s`.
+    twice as long each time up to `restart_max_s`. The other engines (vectors, speech) are processes
+    that start with their first call, end after `engine_idle_s` without one, may hold `engine_bytes`
+    and use `engine_threads` each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,11 +35,14 @@ class LocalSettings(BaseModel):
     start_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
     restart_min_s: Annotated[float, Field(gt=0, le=3600)] = 0.5
     restart_max_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    engine_idle_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    engine_bytes: Annotated[int, Field(ge=64 * 1024 * 1024)] = 1024 * 1024 * 1024
+    engine_threads: Annotated[int, Field(ge=1, le=512)] = 1
 
     @field_validator("model")
     @classmethod
     def _model(cls, value: str) -> str:
-        known = catalogue().by_id()
+        known = catalogue().for_chat()
         if value not in known:
             msg = f"unknown weights; known are {', '.join(known)}; any other GGUF file needs path"
             raise ValueError(msg)

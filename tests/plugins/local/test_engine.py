@@ -248,7 +248,7 @@ async def test_any_gguf_of_the_user_s_can_be_run(weights_dir: Path, tmp_path: Pa
         card = provider.card("chat")
 
     assert answer
-    assert card.description == "own, run on this machine"
+    assert str(card.description).startswith("own, run on this machine.")
     assert (card.tools, card.licence) == (None, None)
 
 

@@ -37,9 +37,12 @@ from gateway.testing.upstream import (
     truncated,
 )
 from gateway_local.engine import Endpoint, Engine
+from gateway_local.making import Maker
+from gateway_local.pictures import Seer
 from gateway_local.provider import Local
 from gateway_local.settings import LocalSettings
 from gateway_local.shelf import Chosen, Shelf
+from gateway_local.workshop import Workshop
 
 CLOCK = SystemClock()
 CLOSE = {"connection": "close"}  # As llama.cpp answers a request that says so.
@@ -71,7 +74,12 @@ async def scripted(
         engine = ReadyEngine(upstream)
         settings = LocalSettings()
         shelf = Shelf(settings, folder)
-        yield Local(settings, shelf, cast("Engine", engine), deps.http), upstream, engine
+        workshop = Workshop(deps, idle_s=1, memory_bytes=2**30, orders={})
+        seer = Seer(workshop, deps.fetch, context=4096)
+        worker = cast("Engine", engine)
+        maker = Maker(workshop)
+        local = Local(settings, shelf, worker, deps.http, maker=maker, seer=seer)
+        yield local, upstream, engine
 
 
 def ask(**fields: Any) -> ChatRequest:  # Any: fields of a request.

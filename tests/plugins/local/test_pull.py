@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.sdk import PullError
-from gateway_local.catalogue import TINY_ID, Catalogue, models_dir
+from gateway_local.catalogue import EMBED_ID, TINY_ID, TRANSCRIBE_ID, Catalogue, models_dir
 from gateway_local.lock import locked
 from gateway_local.pull import LocalWeights
 from gateway_local.settings import LocalSettings
@@ -413,9 +413,12 @@ def test_the_list_says_what_is_here(mirror: Mirror, publisher: Publisher) -> Non
     ]
 
 
+ENGINES = (EMBED_ID, TRANSCRIBE_ID)
+
+
 def test_a_path_of_the_user_s_needs_nothing_from_the_catalogue(tmp_path: Path) -> None:
     weights = LocalWeights()
 
-    assert weights.needed(LocalSettings(path=tmp_path / "own.gguf")) == ()
-    assert weights.needed(LocalSettings(model=TINY_ID)) == (TINY_ID,)
+    assert weights.needed(LocalSettings(path=tmp_path / "own.gguf")) == ENGINES
+    assert weights.needed(LocalSettings(model=TINY_ID)) == (TINY_ID, *ENGINES)
     assert TINY_ID in [weight.id for weight in weights.listed(tmp_path)]

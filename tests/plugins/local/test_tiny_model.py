@@ -198,10 +198,11 @@ async def test_a_caller_who_hangs_up_frees_a_slot_for_the_next(tiny: Caller) -> 
 
 async def test_the_card_says_what_really_answers(tiny: Caller) -> None:
     assert isinstance(tiny.provider, Local)
-    (listed,) = await tiny.provider.models()
+    listed, *engines = await tiny.provider.models()
 
     card = tiny.provider.card("chat")
     assert (listed.id, listed.card) == ("chat", card)
+    assert [engine.id for engine in engines] == ["embed", "moderate", "speech", "transcribe"]
     assert "SmolLM2 135M" in str(card.description)
     assert (card.context, card.tools, card.json_schema, card.licence) == (
         4096,

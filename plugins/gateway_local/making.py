@@ -1,0 +1,115 @@
+"""What this kind makes besides text: vectors, judgements and speech."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
+from gateway.schema.embeddings import EmbeddingRequest, Embeddings
+from gateway.schema.failure import Failure
+from gateway.schema.moderation import Judgement, Moderation, ModerationRequest
+from gateway.schema.usage import Usage
+from gateway.sdk import ModelCard, UpstreamError
+from gateway_local.judging import Judge
+from gateway_local.voices import VOICES
+from gateway_local.workshop import Workshop
+
+EMBED, MODERATE, SPEECH, TRANSCRIBE = "embed", "moderate", "speech", "transcribe"
+_JUDGED_HERE = 32_768
+"""Up to so many characters judging takes less than 30 ms; longer ones go to another thread."""
+
+CARDS: Mapping[str, ModelCard] = {
+    EMBED: ModelCard(
+        description="all-MiniLM-L6-v2 (8 bits), run on this machine: English, 384 dimensions, "
+        "256 word pieces of a text.",
+        context=256,
+        input_modalities=("text",),
+        output_modalities=("embedding",),
+        licence="Apache-2.0",
+    ),
+    MODERATE: ModelCard(
+        description="A heuristic: a list of English phrases, no model. Irony, slang and other "
+        "languages pass it.",
+        input_modalities=("text",),
+        output_modalities=("moderation",),
+    ),
+    SPEECH: ModelCard(
+        description="hibari-tts, run on this machine: English, six voices derived from one.",
+        input_modalities=("text",),
+        output_modalities=("audio",),
+        voices=tuple(VOICES),
+        licence="Apache-2.0",
+    ),
+    TRANSCRIBE: ModelCard(
+        description="Whisper base, run on this machine: a hundred languages, clear speech.",
+        input_modalities=("audio",),
+        output_modalities=("text",),
+        licence="MIT",
+    ),
+}
+
+
+class Maker:
+    """Asks the engines; each is a process of its own that starts with the first call."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._judge = Judge()
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return one vector a text."""
+        asked = {"texts": list(request.texts), "dimensions": request.dimensions}
+        async with aclosing(self._workshop.call("embed", "embed", asked)) as items:
+            async for facts, blob in items:
+                step = 4 * int(facts["dimensions"])
+                vectors = tuple(blob[at : at + step] for at in range(0, len(blob), step))
+                usage = Usage(input_tokens=sum(facts["tokens"]))
+                return Embeddings(vectors, usage, "all-minilm-l6-v2")
+        raise UpstreamError(Failure.TRANSIENT, "local: the engine gave no vectors")
+
+    async def moderate(self, request: ModerationRequest) -> Moderation:
+        """Return one judgement a text."""
+        judgements = []
+        for text in request.texts:
+            if len(text) <= _JUDGED_HERE:
+                scores, flagged = self._judge.judge(text)
+                await asyncio.sleep(0)  # Two thousand texts must not hold the loop.
+            else:
+                scores, flagged = await asyncio.to_thread(self._judge.judge, text)
+            judgements.append(Judgement(scores, flagged))
+        return Moderation(tuple(judgements), "lexicon-heuristic-en")
+
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        """Return what was said."""
+        asked = {
+            "path": str(request.path),
+            "language": request.language,
+            "prompt": request.prompt,
+            "temperature": request.temperature,
+            "is_translation": request.is_translation,
+            "has_words": request.has_words,
+        }
+        async with aclosing(self._workshop.call("transcribe", "transcribe", asked)) as items:
+            async for facts, _ in items:
+                return Transcript(
+                    text=facts["text"],
+                    language=facts["language"],
+                    duration_s=facts["duration_s"],
+                    segments=tuple(Segment(**row) for row in facts["segments"]),
+                    words=tuple(Word(**row) for row in facts["words"]),
+                )
+        raise UpstreamError(Failure.TRANSIENT, "local: the engine wrote nothing down")
+
+    async def speak(self, request: SpeechRequest) -> AsyncGenerator[bytes]:
+        """Yield the sound as it is made."""
+        asked = {
+            "text": request.text,
+            "voice": request.voice,
+            "speed": request.speed,
+            "format": request.format,
+            "is_hd": request.is_hd,
+        }
+        async with aclosing(self._workshop.call("speech", "speak", asked)) as items:
+            async for _, sound in items:
+                if sound:
+                    yield sound
