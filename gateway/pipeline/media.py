@@ -1,4 +1,4 @@
-"""The path of what is no text: vectors, judgements, transcripts, speech."""
+"""The path of what is no text: pictures, vectors, judgements, transcripts, speech."""
 
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator
@@ -10,11 +10,13 @@ from gateway.pipeline.route import Target
 from gateway.schema.audio import MEDIA_TYPES, SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import CallError, Failure
+from gateway.schema.images import ImageAnswer, ImageRequest
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.reply import Made, Stream
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.media import (
     EmbeddingProvider,
+    ImageProvider,
     ModerationProvider,
     SpeechProvider,
     TranscriptionProvider,
@@ -27,7 +29,7 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
     thing = await _make(call, target, attempt)
     if isinstance(thing, Embeddings | Transcript):
         call.usage = thing.usage
-    if isinstance(thing, Embeddings | Moderation):
+    if isinstance(thing, Embeddings | ImageAnswer | Moderation):
         call.model = thing.model
     target.connected.gate.leave()
     return Made(thing)
@@ -53,7 +55,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadli
 
 async def _make(
     call: Call, target: Target, attempt: Attempt
-) -> Embeddings | Moderation | Transcript:
+) -> Embeddings | ImageAnswer | Moderation | Transcript:
     request, provider = call.ask.meaning(), target.connected.provider
     if isinstance(request, EmbeddingRequest) and isinstance(provider, EmbeddingProvider):
         vectors = await provider.embed(replace(request, model=target.model), attempt)
@@ -62,6 +64,11 @@ async def _make(
         return vectors
     if isinstance(request, ModerationRequest) and isinstance(provider, ModerationProvider):
         return await provider.moderate(replace(request, model=target.model), attempt)
+    if isinstance(request, ImageRequest) and isinstance(provider, ImageProvider):
+        pictures = await provider.draw(replace(request, model=target.model), attempt)
+        if not pictures.images:
+            raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
+        return pictures
     if isinstance(request, TranscriptionRequest) and isinstance(provider, TranscriptionProvider):
         return await provider.transcribe(replace(request, model=target.model), attempt)
     raise UpstreamError(Failure.UNSUPPORTED, "this provider cannot do that")

@@ -10,6 +10,7 @@ from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
 from gateway.sdk.media import (
     EmbeddingProvider,
+    ImageProvider,
     ModerationProvider,
     SpeechProvider,
     TranscriptionProvider,
@@ -120,6 +121,7 @@ def _media(provider: object, card: ModelCard) -> set[Feature]:
     spoken = card.output_modalities
     claims = {
         Feature.EMBEDDING: (EmbeddingProvider, spoken is None or "embedding" in spoken),
+        Feature.IMAGE: (ImageProvider, spoken is None or "image" in spoken),
         Feature.MODERATION: (ModerationProvider, spoken is None or "moderation" in spoken),
         Feature.SPEECH: (SpeechProvider, spoken is None or "audio" in spoken),
         Feature.TRANSCRIPTION: (TranscriptionProvider, _hears(card, "audio")),
@@ -245,6 +247,7 @@ _FEATURE_PARAMS = {
     Feature.JSON_SCHEMA: "response_format",
     Feature.TEXT: "model",
     Feature.EMBEDDING: "model",
+    Feature.IMAGE: "model",
     Feature.MODERATION: "model",
     Feature.SPEECH: "model",
     Feature.TRANSCRIPTION: "model",

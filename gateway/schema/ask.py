@@ -8,6 +8,7 @@ from typing import Literal
 from gateway.schema.audio import SpeechRequest, TranscriptionRequest
 from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.embeddings import EmbeddingRequest
+from gateway.schema.images import ImageRequest
 from gateway.schema.json import JsonObject, Wire
 from gateway.schema.moderation import ModerationRequest
 
@@ -24,6 +25,7 @@ class Feature(StrEnum):
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
     EMBEDDING = "embedding"
+    IMAGE = "image"
     MODERATION = "moderation"
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
@@ -33,6 +35,7 @@ Request = (
     ChatRequest
     | CompletionRequest
     | EmbeddingRequest
+    | ImageRequest
     | ModerationRequest
     | SpeechRequest
     | TranscriptionRequest

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.schema.audio import Transcript
 from gateway.schema.embeddings import Embeddings
 from gateway.schema.events import Collected, StreamEvent
+from gateway.schema.images import ImageAnswer
 from gateway.schema.moderation import Moderation
 
 
@@ -31,7 +32,7 @@ class Answer:
 class Made:
     """One whole thing that is no text, for the dialect to render."""
 
-    thing: Embeddings | Moderation | Transcript
+    thing: Embeddings | ImageAnswer | Moderation | Transcript
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from gateway.sdk.hooks import hookimpl
 from gateway.sdk.http import HttpClient, HttpError, HttpResponse, Timeouts, TooLargeError
 from gateway.sdk.media import (
     EmbeddingProvider,
+    ImageProvider,
     ModerationProvider,
     SpeechProvider,
     TranscriptionProvider,
@@ -43,6 +44,7 @@ __all__ = [
     "HttpClient",
     "HttpError",
     "HttpResponse",
+    "ImageProvider",
     "ListedModel",
     "ModelCard",
     "ModelLister",

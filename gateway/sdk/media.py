@@ -1,12 +1,21 @@
-"""What a provider may do besides text; the protocols of sound, vectors and judgements."""
+"""What a provider may do besides text; the protocols of pictures, sound, vectors and judgements."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol, runtime_checkable
 
 from gateway.schema.audio import SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
+from gateway.schema.images import ImageAnswer, ImageRequest
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.sdk.providers import Attempt
+
+
+@runtime_checkable
+class ImageProvider(Protocol):
+    """Makes pictures."""
+
+    async def draw(self, request: ImageRequest, attempt: Attempt) -> ImageAnswer:
+        """Return the pictures; raise `UpstreamError`. Cancelling must free the upstream."""
 
 
 @runtime_checkable

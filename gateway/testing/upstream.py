@@ -68,6 +68,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 _GENERATING = (
     "/completions",
     "/embeddings",
+    "/images/generations",
     "/moderations",
     "/audio/speech",
     "/audio/transcriptions",

@@ -114,7 +114,7 @@ class AudioRendering:
 
     ask: Ask
 
-    def made(self, reply: Made, *, request_id: str) -> tuple[str, bytes]:
+    def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Raise: sound is no thing that comes whole."""
         msg = f"speech was answered with {type(reply.thing).__name__}"
         raise TypeError(msg)

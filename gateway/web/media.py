@@ -1,14 +1,16 @@
-"""OpenAI's paths for vectors, judgements and sound."""
+"""OpenAI's paths for pictures, vectors, judgements and sound."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import randbits
 from tempfile import NamedTemporaryFile
 
 from aiohttp import web
 
 from gateway.dialects.json_gate import parse_object
+from gateway.dialects.openai_images import parse_images, render_images
 from gateway.dialects.openai_media import (
     parse_embeddings,
     parse_moderation,
@@ -21,6 +23,7 @@ from gateway.dialects.openai_media import (
 from gateway.schema.ask import Ask
 from gateway.schema.audio import Transcript
 from gateway.schema.embeddings import Embeddings
+from gateway.schema.images import ImageAnswer
 from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Moderation
 from gateway.schema.reply import Made
@@ -37,7 +40,7 @@ class ThingRendering:
 
     ask: Ask
 
-    def made(self, reply: Made, *, request_id: str) -> tuple[str, bytes]:
+    def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the media type and the body."""
         match reply.thing:
             case Embeddings():
@@ -45,6 +48,8 @@ class ThingRendering:
                 model = self.ask.model
                 body = render_embeddings(reply.thing, model=model, is_base64=is_base64)
                 return "application/json", body
+            case ImageAnswer():
+                return "application/json", render_images(reply.thing, created=created)
             case Moderation():
                 model = self.ask.model
                 body = render_moderation(reply.thing, model=model, request_id=request_id)
@@ -71,6 +76,12 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
 async def moderations(request: web.Request) -> web.StreamResponse:
     """`POST …/moderations`."""
     ask = parse_moderation(await _document(request))
+    return await answer(request, ThingRendering(ask), presented_by(request))
+
+
+async def images(request: web.Request) -> web.StreamResponse:
+    """`POST …/images/generations`."""
+    ask = parse_images(await _document(request), random_seed=randbits(31))
     return await answer(request, ThingRendering(ask), presented_by(request))
 
 

@@ -3,6 +3,8 @@
 import orjson
 from aiohttp import web
 
+from gateway.dialects.fields import Boolean
+from gateway.dialects.query import parse_query
 from gateway.pipeline.route import Route, Target
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
@@ -34,6 +36,17 @@ async def text_models(request: web.Request) -> web.Response:
     return json_response(
         request, orjson.dumps([card for card in cards if "text" in card["output_modalities"]])
     )
+
+
+async def image_models(request: web.Request) -> web.Response:
+    """`GET /api/image/models`: an array of names, of cards with `?detail=true`."""
+    routes = request.app[SERVING].services.router.routes
+    cards = [_card(route.name, route) for route in routes if not route.name.endswith("*")]
+    cards = [card for card in cards if "image" in card["output_modalities"]]
+    detail = parse_query(request.rel_url.raw_query_string).get("detail", "false")
+    is_detailed = Boolean().from_text("detail", detail)
+    rows = cards if is_detailed else [card["name"] for card in cards]
+    return json_response(request, orjson.dumps(rows))
 
 
 def _openai_entry(name: str, route: Route) -> JsonObject:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gateway import __version__
-from gateway.dialects import openai_chat, openai_completions, openai_media
+from gateway.dialects import openai_chat, openai_completions, openai_images, openai_media
 from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
 from gateway.dialects.fields import Kind
 from gateway.schema.failure import CODES
@@ -65,6 +65,7 @@ def document(table: Iterable[Path], base: str) -> JsonObject:
                 "Chat": _schema(openai_chat.FIELDS, ["model", "messages"]),
                 "Completion": _schema(openai_completions.FIELDS, ["model", "prompt"]),
                 "Embedding": _schema(openai_media.EMBEDDING_FIELDS, ["model", "input"]),
+                "Image": _schema(openai_images.IMAGE_FIELDS, ["prompt"]),
                 "Moderation": _schema(openai_media.MODERATION_FIELDS, ["input"]),
                 "Speech": _schema(openai_media.SPEECH_FIELDS, ["model", "input"]),
             },

@@ -73,7 +73,7 @@ class ThingRendering(Protocol):
     def ask(self) -> Ask:
         """The request that is answered."""
 
-    def made(self, reply: Made, *, request_id: str) -> tuple[str, bytes]:
+    def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the media type and the body."""
 
     def headers(self) -> dict[str, str]:
@@ -131,11 +131,11 @@ def _body(
 ) -> tuple[str, bytes]:
     if isinstance(reply, Whole):
         return reply.media_type, reply.body
+    created = int(serving.services.clock.now().timestamp())
     if isinstance(rendering, ThingRendering):
         if isinstance(reply, Made):
-            return rendering.made(reply, request_id=call.request_id)
+            return rendering.made(reply, request_id=call.request_id, created=created)
     elif isinstance(reply, Answer):
-        created = int(serving.services.clock.now().timestamp())
         return rendering.whole(reply.collected, request_id=call.request_id, created=created)
     msg = f"a call was answered with {type(reply).__name__}"
     raise TypeError(msg)

@@ -21,6 +21,8 @@ def paths() -> Iterable[Path]:
         yield Path(get, name, health.health, "Whether the process answers")
     for name in ("/health/readiness", "/readyz"):
         yield Path(get, name, health.readiness, "Whether it takes calls; 503 while draining")
+    for root in ("/api/image", "/image"):
+        yield Path(get, f"{root}/models", models.image_models, "Picture models, by name")
     for root in ("/api/text", "/text"):
         yield Path(get, f"{root}/models", models.text_models, "Text models, as cards")
     yield Path(both, "/api/generate_response", handlers.generate_response, "Generate text", "Text")
@@ -40,6 +42,8 @@ def _openai() -> Iterator[Path]:
         plain = f"{root}/completions"
         yield Path(post, plain, handlers.completions, "Text completion", "Completion")
         yield Path(post, f"{root}/embeddings", media.embeddings, "Embed texts", "Embedding")
+        drawn = f"{root}/images/generations"
+        yield Path(post, drawn, media.images, "Draw pictures", "Image")
         judge = f"{root}/moderations"
         yield Path(post, judge, media.moderations, "Judge texts", "Moderation")
         yield Path(post, f"{root}/audio/speech", media.speech, "Read text aloud", "Speech")

@@ -9,7 +9,7 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-Schema = Literal["Text", "Chat", "Completion", "Embedding", "Moderation", "Speech"]
+Schema = Literal["Text", "Chat", "Completion", "Embedding", "Image", "Moderation", "Speech"]
 
 
 @dataclass(frozen=True, slots=True)

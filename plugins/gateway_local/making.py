@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import Failure
+from gateway.schema.images import ImageAnswer, ImageRequest, MadeImage, Picture
 from gateway.schema.moderation import Judgement, Moderation, ModerationRequest
 from gateway.schema.usage import Usage
 from gateway.sdk import ModelCard, UpstreamError
@@ -14,7 +16,8 @@ from gateway_local.judging import Judge
 from gateway_local.voices import VOICES
 from gateway_local.workshop import Workshop
 
-EMBED, MODERATE, SPEECH, TRANSCRIBE = "embed", "moderate", "speech", "transcribe"
+EMBED, MODERATE, PAINTER = "embed", "moderate", "painter"
+SPEECH, TRANSCRIBE = "speech", "transcribe"
 _JUDGED_HERE = 32_768
 """Up to so many characters judging takes less than 30 ms; longer ones go to another thread."""
 
@@ -32,6 +35,13 @@ CARDS: Mapping[str, ModelCard] = {
         "languages pass it.",
         input_modalities=("text",),
         output_modalities=("moderation",),
+    ),
+    PAINTER: ModelCard(
+        description="A procedural painter, no AI model: it reads the words of the prompt that it "
+        "knows (subjects, colours, time of day, weather, styles) and draws them; the same seed, "
+        "size and prompt give the same picture.",
+        input_modalities=("text",),
+        output_modalities=("image",),
     ),
     SPEECH: ModelCard(
         description="hibari-tts, run on this machine: English, six voices derived from one.",
@@ -78,6 +88,33 @@ class Maker:
                 scores, flagged = await asyncio.to_thread(self._judge.judge, text)
             judgements.append(Judgement(scores, flagged))
         return Moderation(tuple(judgements), "lexicon-heuristic-en")
+
+    async def draw(self, request: ImageRequest) -> ImageAnswer:
+        """Return the pictures."""
+        asked = {
+            "prompt": request.prompt,
+            "width": request.width,
+            "height": request.height,
+            "n": request.n,
+            "seed": request.seed,
+            "style": request.style,
+        }
+        made = []
+        async with aclosing(self._workshop.call("painter", "draw", asked)) as items:
+            async for facts, data in items:
+                said = facts["revised_prompt"]
+                made.append(MadeImage(Picture(data, facts["media_type"]), facts["seed"], said))
+        if request.media_type != "image/png":
+            made = [await self._as(image, request.media_type) for image in made]
+        return ImageAnswer(tuple(made), model="painter")
+
+    async def _as(self, image: MadeImage, media_type: str) -> MadeImage:
+        asked = {"media_type": media_type}
+        blobs = (image.picture.data,)
+        async with aclosing(self._workshop.call("painter", "finish", asked, blobs)) as items:
+            async for _, data in items:
+                return replace(image, picture=Picture(data, media_type))
+        raise UpstreamError(Failure.TRANSIENT, "local: the painter encoded nothing")
 
     async def transcribe(self, request: TranscriptionRequest) -> Transcript:
         """Return what was said."""

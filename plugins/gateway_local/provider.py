@@ -9,6 +9,7 @@ from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.events import Finish, Started, StreamEvent, TextDelta, ToolCallStarted
 from gateway.schema.failure import Failure
+from gateway.schema.images import ImageAnswer, ImageRequest
 from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.usage import Usage
@@ -17,7 +18,7 @@ from gateway.sdk.openai_wire import ChunkReader
 from gateway_local.document import are_tools_free, chat_document, completion_document, forced_tools
 from gateway_local.engine import Endpoint, Engine
 from gateway_local.llama import chunks
-from gateway_local.making import CARDS, EMBED, MODERATE, SPEECH, TRANSCRIBE, Maker
+from gateway_local.making import CARDS, EMBED, MODERATE, PAINTER, SPEECH, TRANSCRIBE, Maker
 from gateway_local.pictures import Seer
 from gateway_local.settings import LocalSettings
 from gateway_local.shelf import Shelf
@@ -115,6 +116,11 @@ class Local:
         """Return one judgement a text."""
         _check(request.model, MODERATE)
         return await self._maker.moderate(request)
+
+    async def draw(self, request: ImageRequest, attempt: Attempt) -> ImageAnswer:
+        """Return the pictures."""
+        _check(request.model, PAINTER)
+        return await self._maker.draw(request)
 
     async def speak(self, request: SpeechRequest, attempt: Attempt) -> AsyncGenerator[bytes]:
         """Yield the sound as it is made."""

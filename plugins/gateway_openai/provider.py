@@ -9,6 +9,7 @@ from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.events import StreamEvent
 from gateway.schema.failure import Failure
+from gateway.schema.images import ImageAnswer, ImageRequest
 from gateway.schema.json import JsonObject, Wire, read_object
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.sse import FrameTooLargeError, Splitter, data_of, frames_of
@@ -94,6 +95,12 @@ class OpenAI:
         """Return one vector a text."""
         document = media.embedding_document(request)
         return media.embeddings_of(await reply_of(Exchange(self._host, "/embeddings", document)))
+
+    async def draw(self, request: ImageRequest, attempt: Attempt) -> ImageAnswer:
+        """Return the pictures."""
+        document = media.image_document(request)
+        exchange = Exchange(self._host, "/images/generations", document)
+        return media.images_of(await reply_of(exchange))
 
     async def moderate(self, request: ModerationRequest, attempt: Attempt) -> Moderation:
         """Return one judgement a text."""

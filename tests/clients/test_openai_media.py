@@ -22,6 +22,7 @@ providers:
 models:
   openai: {{targets: [{{provider: up, model: gpt-x}}]}}
   text-embedding-3-small: {{targets: [{{provider: up, model: embed-x}}]}}
+  flux: {{targets: [{{provider: up, model: flux-x}}]}}
   tts-1: {{targets: [{{provider: up, model: tts-x}}], aliases: [tts-1-hd]}}
   whisper-1: {{targets: [{{provider: up, model: whisper-x}}]}}
   omni-moderation-latest: {{targets: [{{provider: up, model: moderation-x}}]}}
@@ -146,6 +147,63 @@ async def test_a_chat_model_embeds_nothing(client: AsyncOpenAI) -> None:
         await client.embeddings.create(model="openai", input="a")
 
     assert raised.value.code == "unsupported_feature"
+
+
+async def test_pictures_are_drawn(client: AsyncOpenAI, upstream: FakeUpstream) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    row = {"b64_json": base64.b64encode(png).decode(), "revised_prompt": "a cat, as it is"}
+    upstream.will(body(orjson.dumps({"created": 1, "data": [row, row]})))
+
+    answer = await client.images.generate(model="flux", prompt="a cat", n=2, size="512x512")
+
+    assert answer.data is not None
+    assert [base64.b64decode(image.b64_json or "") for image in answer.data] == [png, png]
+    assert answer.data[0].revised_prompt == "a cat, as it is"
+    asked = upstream.requests[0].document
+    assert (asked["model"], asked["size"], asked["n"]) == ("flux-x", "512x512", 2)
+    assert asked["response_format"] == "b64_json"
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"size": "63x64"}, "size"),
+        ({"size": "64x2049"}, "size"),
+        ({"size": "big"}, "size"),
+        ({"size": 5}, "size"),
+        ({"n": 11}, "n"),
+        ({"prompt": " "}, "prompt"),
+        ({"prompt": None}, "prompt"),
+        ({"output_format": "gif"}, "output_format"),
+        ({"response_format": "url"}, "response_format"),
+    ],
+)
+async def test_pictures_that_cannot_be_are_refused_by_name(
+    client: AsyncOpenAI, given: dict[str, object], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        await client.post("/images/generations", body={"prompt": "a", **given}, cast_to=object)
+
+    assert raised.value.param == param
+
+
+@pytest.mark.parametrize("strange", [b"{}", b'{"data": []}', b'{"data": [{"b64_json": "%"}]}'])
+async def test_an_answer_without_pictures_is_the_hosts_fault(
+    client: AsyncOpenAI, upstream: FakeUpstream, strange: bytes
+) -> None:
+    upstream.will(body(strange))
+
+    with pytest.raises(openai.InternalServerError):
+        await client.images.generate(model="flux", prompt="a cat")
+
+
+async def test_models_that_draw_are_listed_by_name(gateway: Running) -> None:
+    async with ClientSession() as session:
+        names = await session.get(f"{gateway.url}/api/image/models")
+        cards = await session.get(f"{gateway.url}/image/models?detail=true")
+
+        assert await names.json() == ["flux"]
+        assert [card["name"] for card in await cards.json()] == ["flux"]
 
 
 async def test_texts_are_judged(client: AsyncOpenAI, upstream: FakeUpstream) -> None:

@@ -1,12 +1,16 @@
 """The shipped file, through the socket: what each engine answers; a voice that is heard again."""
 
 import asyncio
+import base64
 import os
 from collections.abc import AsyncIterator
+from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from openai import AsyncOpenAI
+from PIL import Image
 
 from gateway.config.places import cache_dir
 from gateway_local.catalogue import EMBED_ID, TRANSCRIBE_ID
@@ -68,6 +72,30 @@ async def test_texts_that_mean_the_same_are_near_each_other(client: AsyncOpenAI)
     assert len(first) == 384
     assert near > 0.5
     assert far < 0.2
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
+async def test_the_same_seed_draws_the_same_picture(
+    client: AsyncOpenAI, form: Literal["png", "jpeg", "webp"]
+) -> None:
+    made = [
+        await client.images.generate(
+            model="flux",
+            prompt="a red house under a starry sky",
+            size="256x256",
+            output_format=form,
+            extra_body={"seed": seed},
+        )
+        for seed in (7, 7, 8)
+    ]
+
+    drawn = [base64.b64decode((answer.data or [])[0].b64_json or "") for answer in made]
+    pictures = [Image.open(BytesIO(data)) for data in drawn]
+    assert [(picture.format, picture.size) for picture in pictures] == [
+        (form.upper(), (256, 256))
+    ] * 3
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert "not an AI" in str((made[0].data or [])[0].revised_prompt)
 
 
 async def test_threats_are_flagged_and_news_are_not(client: AsyncOpenAI) -> None:

