@@ -37,7 +37,7 @@ def load(orders: JsonObject) -> "Embedder":
     if not path.is_file():
         raise EngineRefusal(
             "not_ready",
-            "local: the weights for vectors are not on this machine: run `dynagate models pull`",
+            "the weights for vectors are not on this machine: run `dynagate models pull`",
         )
     return Embedder(path, threads=orders.get("threads", 1))
 
