@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import cached_property
 
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
@@ -64,7 +65,11 @@ class Maker:
 
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
-        self._judge = Judge()
+
+    @cached_property
+    def _judge(self) -> Judge:
+        """Read the phrases with the first text: 10 ms that a start need not take."""
+        return Judge()
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return one vector a text."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faster_whisper import WhisperModel  # type: ignore[import-untyped]
 
 from gateway.config.places import cache_dir
 from gateway.schema.failure import Failure
@@ -273,6 +274,47 @@ def test_an_english_model_refuses_other_languages(tiny: Transcriber, recording: 
 
     assert (caught.value.failure, caught.value.param) == ("unsupported", "language")
     assert words(written(tiny, recording, language="EN")["text"]) == words(SENTENCE)
+
+
+def encodings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Return a list that grows with every half minute that the library encodes."""
+    shapes: list[tuple[int, ...]] = []
+    encode = WhisperModel.encode
+
+    def noted(model: WhisperModel, features: Any) -> Any:
+        shapes.append(features.shape)
+        return encode(model, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", noted)
+    return shapes
+
+
+@pytest.mark.slow
+def test_telling_the_language_costs_no_second_encoding(
+    base: Transcriber, speaker: Speech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "other.mp3"
+    path.write_bytes(spoken(speaker, NUMBERED))
+    encoded = encodings(monkeypatch)
+
+    facts = written(base, path)
+
+    assert facts["language"] == "en"
+    assert len(encoded) == 1
+
+
+def test_other_sound_is_encoded_anew(
+    tiny: Transcriber, speaker: Speech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first.mp3", tmp_path / "second.mp3"
+    first.write_bytes(spoken(speaker, "One, two, three."))
+    second.write_bytes(spoken(speaker, "Four, five, six."))
+    encoded = encodings(monkeypatch)
+
+    heard = [written(tiny, path)["text"] for path in (first, second, second)]
+
+    assert len(encoded) == 2
+    assert heard[0] != heard[1] == heard[2]
 
 
 @pytest.mark.slow
