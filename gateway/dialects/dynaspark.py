@@ -41,9 +41,10 @@ TEXT_PARAMETERS: Mapping[str, Kind] = MappingProxyType(
 )
 """What a text generation understands; `api_key` is read where callers are identified."""
 
+VOICES = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
 AUDIO_PARAMETERS: Mapping[str, Kind] = MappingProxyType(
     {
-        "voice": Choice(("alloy", "echo", "fable", "nova", "onyx", "shimmer")),
+        "voice": Choice(VOICES),
         "speed": Number(0.25, 4.0),
         "format": Choice(("mp3", "aac", "flac", "opus", "wav", "pcm")),
         "quality": Choice(("standard", "hd")),

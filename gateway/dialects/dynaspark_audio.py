@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gateway.dialects.dynaspark import AUDIO_PARAMETERS, ignored, read, user_input_of
+from gateway.dialects.dynaspark import AUDIO_PARAMETERS, VOICES, ignored, read, user_input_of
 from gateway.dialects.fields import Boolean, Choice, Text
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.audio import SpeechRequest
 from gateway.schema.json import JsonObject
 
 _DEFAULT_VOICE = "alloy"
-_VOICES = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
 _UNDERSTOOD = {"user_input", "model", "api_key", "private", "referrer", *AUDIO_PARAMETERS}
 
 
@@ -25,7 +24,7 @@ def parse_audio(
     Raises `missing_parameter` for a blank `user_input` and `invalid_parameter` for the rest.
     """
     text = user_input_of(given)
-    named = (*_VOICES, *(voice for voice in voices if voice not in _VOICES))
+    named = (*VOICES, *(voice for voice in voices if voice not in VOICES))
     kinds = {
         **AUDIO_PARAMETERS,
         "voice": Choice(named),

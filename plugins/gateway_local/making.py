@@ -1,7 +1,7 @@
 """What this kind makes besides text: vectors, judgements and speech."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -10,6 +10,7 @@ from gateway.schema.audio import Segment, SpeechRequest, Transcript, Transcripti
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import Failure
 from gateway.schema.images import ImageAnswer, ImageRequest, MadeImage, Picture
+from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Judgement, Moderation, ModerationRequest
 from gateway.schema.usage import Usage
 from gateway.sdk import ModelCard, UpstreamError
@@ -74,13 +75,11 @@ class Maker:
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return one vector a text."""
         asked = {"texts": list(request.texts), "dimensions": request.dimensions}
-        async with aclosing(self._workshop.call("embed", "embed", asked)) as items:
-            async for facts, blob in items:
-                step = 4 * int(facts["dimensions"])
-                vectors = tuple(blob[at : at + step] for at in range(0, len(blob), step))
-                usage = Usage(input_tokens=sum(facts["tokens"]))
-                return Embeddings(vectors, usage, "all-minilm-l6-v2")
-        raise UpstreamError(Failure.TRANSIENT, "local: the engine gave no vectors")
+        facts, blob = await self._only("embed", "embed", asked)
+        step = 4 * int(facts["dimensions"])
+        vectors = tuple(blob[at : at + step] for at in range(0, len(blob), step))
+        usage = Usage(input_tokens=sum(facts["tokens"]))
+        return Embeddings(vectors, usage, "all-minilm-l6-v2")
 
     async def moderate(self, request: ModerationRequest) -> Moderation:
         """Return one judgement a text."""
@@ -115,11 +114,8 @@ class Maker:
 
     async def _as(self, image: MadeImage, media_type: str) -> MadeImage:
         asked = {"media_type": media_type}
-        blobs = (image.picture.data,)
-        async with aclosing(self._workshop.call("painter", "finish", asked, blobs)) as items:
-            async for _, data in items:
-                return replace(image, picture=Picture(data, media_type))
-        raise UpstreamError(Failure.TRANSIENT, "local: the painter encoded nothing")
+        _, data = await self._only("painter", "finish", asked, (image.picture.data,))
+        return replace(image, picture=Picture(data, media_type))
 
     async def transcribe(self, request: TranscriptionRequest) -> Transcript:
         """Return what was said."""
@@ -131,16 +127,14 @@ class Maker:
             "is_translation": request.is_translation,
             "has_words": request.has_words,
         }
-        async with aclosing(self._workshop.call("transcribe", "transcribe", asked)) as items:
-            async for facts, _ in items:
-                return Transcript(
-                    text=facts["text"],
-                    language=facts["language"],
-                    duration_s=facts["duration_s"],
-                    segments=tuple(Segment(**row) for row in facts["segments"]),
-                    words=tuple(Word(**row) for row in facts["words"]),
-                )
-        raise UpstreamError(Failure.TRANSIENT, "local: the engine wrote nothing down")
+        facts, _ = await self._only("transcribe", "transcribe", asked)
+        return Transcript(
+            text=facts["text"],
+            language=facts["language"],
+            duration_s=facts["duration_s"],
+            segments=tuple(Segment(**row) for row in facts["segments"]),
+            words=tuple(Word(**row) for row in facts["words"]),
+        )
 
     async def speak(self, request: SpeechRequest) -> AsyncGenerator[bytes]:
         """Yield the sound as it is made."""
@@ -155,3 +149,12 @@ class Maker:
             async for _, sound in items:
                 if sound:
                     yield sound
+
+    async def _only(
+        self, engine: str, method: str, asked: JsonObject, blobs: Sequence[bytes] = ()
+    ) -> tuple[JsonObject, bytes]:
+        """Return the one item that `method` gives."""
+        async with aclosing(self._workshop.call(engine, method, asked, blobs)) as items:
+            async for item in items:
+                return item
+        raise UpstreamError(Failure.TRANSIENT, f"local: the engine {engine!r} gave nothing")
