@@ -10,6 +10,7 @@ from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
 from gateway.sdk.media import (
     EmbeddingProvider,
+    ImageEditProvider,
     ImageProvider,
     ModerationProvider,
     SpeechProvider,
@@ -122,6 +123,10 @@ def _media(provider: object, card: ModelCard) -> set[Feature]:
     claims = {
         Feature.EMBEDDING: (EmbeddingProvider, spoken is None or "embedding" in spoken),
         Feature.IMAGE: (ImageProvider, spoken is None or "image" in spoken),
+        Feature.IMAGE_EDIT: (
+            ImageEditProvider,
+            (spoken is None or "image" in spoken) and _hears(card, "image"),
+        ),
         Feature.MODERATION: (ModerationProvider, spoken is None or "moderation" in spoken),
         Feature.SPEECH: (SpeechProvider, spoken is None or "audio" in spoken),
         Feature.TRANSCRIPTION: (TranscriptionProvider, _hears(card, "audio")),
@@ -248,6 +253,7 @@ _FEATURE_PARAMS = {
     Feature.TEXT: "model",
     Feature.EMBEDDING: "model",
     Feature.IMAGE: "model",
+    Feature.IMAGE_EDIT: "model",
     Feature.MODERATION: "model",
     Feature.SPEECH: "model",
     Feature.TRANSCRIPTION: "model",

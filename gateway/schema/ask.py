@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.schema.audio import SpeechRequest, TranscriptionRequest
 from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.embeddings import EmbeddingRequest
-from gateway.schema.images import ImageRequest
+from gateway.schema.images import Finishing, ImageEditRequest, ImageRequest
 from gateway.schema.json import JsonObject, Wire
 from gateway.schema.moderation import ModerationRequest
 
@@ -26,6 +26,7 @@ class Feature(StrEnum):
     JSON_SCHEMA = "json_schema"
     EMBEDDING = "embedding"
     IMAGE = "image"
+    IMAGE_EDIT = "image_edit"
     MODERATION = "moderation"
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
@@ -35,6 +36,7 @@ Request = (
     ChatRequest
     | CompletionRequest
     | EmbeddingRequest
+    | ImageEditRequest
     | ImageRequest
     | ModerationRequest
     | SpeechRequest
@@ -69,6 +71,10 @@ class Ask:
     is_feed_worthy: bool = False
     """The path is one whose generations may appear in a public feed."""
     has_seed: bool = False
+    links: tuple[str, ...] = ()
+    """The http and https URLs in the request: fetched for targets that do not do so themselves."""
+    finishing: Finishing | None = None
+    """What is done to the pictures that answer it."""
     referrer: str | None = None
     ignored_params: tuple[str, ...] = ()
 

@@ -1,6 +1,7 @@
 """Pictures to make, in no provider's words."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.schema.json import NO_EXTRA, Extra
 from gateway.schema.usage import Usage
@@ -33,6 +34,47 @@ class ImageRequest:
     quality: str | None = None
     style: str | None = None
     extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEditRequest:
+    """Pictures to make out of others; an empty `prompt` asks for variations of the first.
+
+    `mask` is as large as the first source and transparent where that may change. The rest is as in
+    `ImageRequest`; a size of None is the source's. `links` are the URLs (http, https, data) of
+    sources that are still to be fetched: a provider sees none, only `sources`, whose bytes are
+    those of a PNG, JPEG, WebP, GIF, AVIF or BMP.
+    """
+
+    model: str
+    prompt: str
+    sources: tuple[Picture, ...] = ()
+    links: tuple[str, ...] = ()
+    mask: Picture | None = None
+    width: int | None = None
+    height: int | None = None
+    n: int = 1
+    seed: int | None = None
+    media_type: str = "image/png"
+    quality: str | None = None
+    style: str | None = None
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """How a picture goes to the caller, whoever made it.
+
+    `width` and `height` in pixels, both or none: what sticks out is cut off evenly. `media_type` is
+    jpeg, png, webp or avif, None leaves the picture's own. `metadata` are texts by name that the
+    file is to say of itself.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    media_type: str | None = None
+    watermark: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

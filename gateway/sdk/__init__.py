@@ -5,6 +5,7 @@ from gateway.sdk.hooks import hookimpl
 from gateway.sdk.http import HttpClient, HttpError, HttpResponse, Timeouts, TooLargeError
 from gateway.sdk.media import (
     EmbeddingProvider,
+    ImageEditProvider,
     ImageProvider,
     ModerationProvider,
     SpeechProvider,
@@ -44,6 +45,7 @@ __all__ = [
     "HttpClient",
     "HttpError",
     "HttpResponse",
+    "ImageEditProvider",
     "ImageProvider",
     "ListedModel",
     "ModelCard",

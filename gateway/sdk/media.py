@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from gateway.schema.audio import SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
-from gateway.schema.images import ImageAnswer, ImageRequest
+from gateway.schema.images import ImageAnswer, ImageEditRequest, ImageRequest
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.sdk.providers import Attempt
 
@@ -16,6 +16,17 @@ class ImageProvider(Protocol):
 
     async def draw(self, request: ImageRequest, attempt: Attempt) -> ImageAnswer:
         """Return the pictures; raise `UpstreamError`. Cancelling must free the upstream."""
+
+
+@runtime_checkable
+class ImageEditProvider(Protocol):
+    """Changes pictures."""
+
+    async def edit(self, request: ImageEditRequest, attempt: Attempt) -> ImageAnswer:
+        """Return the changed pictures; raise `UpstreamError`. Cancelling must free the upstream.
+
+        A prompt that asks for what it cannot do is `Failure.CALLER_FAULT`, and says what it can.
+        """
 
 
 @runtime_checkable

@@ -49,7 +49,9 @@ class ModelCard(BaseModel):
 
     Merged field by field: configuration, then the lister, the host's row, the kind's default.
     `parameters` lists the knobs of `Sampling` that the model takes (None: all), `ranges` narrower
-    limits of those knobs, both ends included.
+    limits of those knobs, both ends included. `deterministic`: the same request and seed give the
+    same picture. `fetches_links`: its host is out on the internet and gets the URLs of callers'
+    pictures itself; for every other the gateway fetches them and sends what is there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -67,6 +69,8 @@ class ModelCard(BaseModel):
     licence: str | None = None
     parameters: tuple[str, ...] | None = None
     ranges: Mapping[str, tuple[float, float]] | None = None
+    deterministic: bool | None = None
+    fetches_links: bool | None = None
     price: Price | None = None
 
     def over(self, other: "ModelCard") -> "ModelCard":
