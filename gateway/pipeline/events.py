@@ -1,6 +1,5 @@
 """The path of canonical events, for targets that do not take the caller's wire."""
 
-from asyncio import CancelledError
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import fields, replace
@@ -8,6 +7,7 @@ from dataclasses import fields, replace
 from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held
 from gateway.pipeline.route import Target
+from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
 from gateway.schema.events import Finish, Folder, Started, StreamEvent, is_meaningful
 from gateway.schema.failure import CallError, Failure
@@ -68,32 +68,14 @@ async def _events(
     call: Call,
     deadlines: Deadlines,
 ) -> AsyncGenerator[StreamEvent]:
-    watch, limit_s = call.watch, deadlines.between_tokens_s
     name = call.target.connected.name if call.target else "the provider"
     is_finished = False
-    try:
-        for event in held:
-            yield event
-        while True:
-            watch.arm(limit_s)
-            following = await anext(generation, None)
-            watch.rest()
-            if following is None:
-                break
-            _note(following, call)
-            is_finished = is_finished or isinstance(following, Finish)
-            yield following
-    except CancelledError:
-        if watch.has_expired():
-            raise CallError(
-                "deadline_exceeded", f"{name} fell silent", failure=Failure.TIMEOUT
-            ) from None
-        raise
-    except UpstreamError as error:
-        message = f"{name} broke off its answer"
-        raise CallError("upstream_failed", message, failure=error.failure) from error
-    finally:
-        watch.rest()
+    for event in held:
+        yield event
+    async for event in Watched(generation, call.watch, deadlines.between_tokens_s, name=name):
+        _note(event, call)
+        is_finished = is_finished or isinstance(event, Finish)
+        yield event
     if not (is_finished or any(isinstance(event, Finish) for event in held)):
         raise CallError(
             "upstream_failed", f"{name} broke off its answer", failure=Failure.TRANSIENT

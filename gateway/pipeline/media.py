@@ -1,15 +1,15 @@
 """The path of what is no text: pictures, vectors, judgements, transcripts, speech."""
 
-from asyncio import CancelledError
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held
 from gateway.pipeline.route import Target
+from gateway.pipeline.watched import Watched
 from gateway.schema.audio import MEDIA_TYPES, SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
-from gateway.schema.failure import CallError, Failure
+from gateway.schema.failure import Failure
 from gateway.schema.images import ImageAnswer, ImageRequest
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.reply import Made, Stream
@@ -77,24 +77,7 @@ async def _make(
 async def _sound(
     first: bytes, speech: AsyncGenerator[bytes], call: Call, deadlines: Deadlines
 ) -> AsyncGenerator[bytes]:
-    watch = call.watch
     name = call.target.connected.name if call.target else "the provider"
-    try:
-        yield first
-        while True:
-            watch.arm(deadlines.between_tokens_s)
-            piece = await anext(speech, None)
-            watch.rest()
-            if piece is None:
-                return
-            yield piece
-    except CancelledError:
-        if watch.has_expired():
-            message = f"{name} fell silent"
-            raise CallError("deadline_exceeded", message, failure=Failure.TIMEOUT) from None
-        raise
-    except UpstreamError as error:
-        message = f"{name} broke off"
-        raise CallError("upstream_failed", message, failure=error.failure) from error
-    finally:
-        watch.rest()
+    yield first
+    async for piece in Watched(speech, call.watch, deadlines.between_tokens_s, name=name):
+        yield piece
