@@ -3,15 +3,16 @@
 Source: OpenAI API reference, Chat Completions. Fields that we do not know pass through.
 """
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from gateway.dialects.fields import Boolean, Integer, Kind, Number, Text, refusal
 from gateway.dialects.openai_messages import check_messages, to_messages
+from gateway.dialects.openai_modalities import audio_of, check_modalities
+from gateway.dialects.openai_tools import check_tools, tool_choice_of, tools_of
 from gateway.schema.ask import Ask, Feature
-from gateway.schema.chat import ChatRequest, JsonFormat, NamedTool, Sampling, Tool, ToolChoice
+from gateway.schema.chat import ChatRequest, JsonFormat, Sampling
 from gateway.schema.failure import CallError
 from gateway.schema.json import NO_EXTRA, JsonObject, Wire
 
@@ -41,6 +42,7 @@ STEERING = ("api_base", "base_url", "api_key", "extra_headers", "extra_body", "e
 
 _STRUCTURED = {"messages", "stop", "tools", "tool_choice", "response_format", "stream_options"}
 _CANONICAL = (FIELDS.keys() - {"user"}) | _STRUCTURED
+_CANONICAL_SPOKEN = _CANONICAL | {"modalities", "audio"}
 _KNOBS = MappingProxyType(
     {
         "temperature": "temperature",
@@ -55,9 +57,7 @@ _KNOBS = MappingProxyType(
         "reasoning_effort": "reasoning_effort",
     }
 )
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 _MAX_STOPS = 16
-_MAX_TOOLS = 1024
 
 
 def parse_chat(document: JsonObject) -> Ask:
@@ -73,15 +73,11 @@ def parse_chat(document: JsonObject) -> Ask:
     needs = check_messages(document["messages"])
     needs.add(Feature.TEXT)
     if document.get("tools") is not None or document.get("tool_choice") is not None:
-        needs |= _check_tools(document)
+        needs |= check_tools(document)
     if document.get("response_format") is not None:
         needs |= _check_format(document["response_format"])
-    modalities = document.get("modalities")
-    if modalities is not None:
-        if not isinstance(modalities, list) or not {"text", "audio"} >= set(map(str, modalities)):
-            raise refusal("modalities", modalities, 'an array of "text" and "audio"')
-        if "audio" in modalities:
-            needs.add(Feature.AUDIO_OUTPUT)
+    if document.get("modalities") is not None:
+        needs |= check_modalities(document)
     if document.get("logprobs") is not True and document.get("top_logprobs") is not None:
         raise CallError(
             "invalid_parameter", "top_logprobs needs logprobs to be true", param="logprobs"
@@ -103,31 +99,20 @@ def parse_chat(document: JsonObject) -> Ask:
 
 def to_chat(document: JsonObject) -> ChatRequest:
     """Return the canonical form of a checked document."""
-    choice = document.get("tool_choice")
-    tool_choice: ToolChoice = "auto"
-    if isinstance(choice, dict):
-        if choice["type"] != "function":
-            raise CallError(
-                "unsupported_feature",
-                f"this model takes no tool_choice of type {choice['type'][:40]!r}",
-                param="tool_choice",
-            )
-        tool_choice = NamedTool(choice["function"]["name"])
-    elif choice is not None:
-        tool_choice = choice
+    audio = audio_of(document)
+    known = _CANONICAL if audio is None else _CANONICAL_SPOKEN
     rest = {
-        name: value
-        for name, value in document.items()
-        if name not in _CANONICAL and value is not None
+        name: value for name, value in document.items() if name not in known and value is not None
     }
     return ChatRequest(
         model=document["model"],
         messages=to_messages(document["messages"]),
         sampling=sampling_of(document),
-        tools=tuple(_tool(tool) for tool in document.get("tools") or ()),
-        tool_choice=tool_choice,
+        tools=tools_of(document),
+        tool_choice=tool_choice_of(document),
         parallel_tool_calls=document.get("parallel_tool_calls"),
         response_format=_format(document.get("response_format")),
+        audio=audio,
         extra={Wire.OPENAI_CHAT: rest} if rest else NO_EXTRA,
     )
 
@@ -208,58 +193,6 @@ def sampling_of(document: JsonObject, *, top_logprobs: int | None = None) -> Sam
     )
 
 
-def _check_tools(document: JsonObject) -> set[Feature]:
-    tools = document.get("tools")
-    if tools is None:
-        tools = []
-    if not isinstance(tools, list) or len(tools) > _MAX_TOOLS:
-        raise refusal("tools", tools, f"an array of at most {_MAX_TOOLS} tools")
-    names = {_check_tool(tool, number) for number, tool in enumerate(tools)}
-    choice = document.get("tool_choice")
-    if choice is None or choice in ("auto", "none"):
-        return {Feature.TOOLS} if tools and choice != "none" else set()
-    if choice == "required":
-        if not tools:
-            raise CallError(
-                "invalid_parameter",
-                "tool_choice is required but there are no tools",
-                param="tool_choice",
-            )
-        return {Feature.TOOLS}
-    kind = choice.get("type") if isinstance(choice, dict) else None
-    if isinstance(kind, str) and kind != "function":
-        return {Feature.TOOLS}  # A choice of a newer API: the provider may know it.
-    function = choice.get("function") if kind == "function" else None
-    named = function.get("name") if isinstance(function, dict) else None
-    if not isinstance(named, str) or named not in names:
-        wanted = '"auto", "none", "required" or an object naming one of tools'
-        raise refusal("tool_choice", choice if named is None else named, wanted)
-    return {Feature.TOOLS}
-
-
-def _check_tool(tool: Any, number: int) -> str | None:  # Any: a JSON value, checked here.
-    if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
-        raise refusal(f"tools[{number}]", tool, "an object with a type")
-    if tool["type"] != "function":
-        return None  # A tool of a newer API: the provider may know it.
-    function = tool.get("function")
-    if not isinstance(function, dict):
-        raise refusal(f"tools[{number}].function", function, "an object with a name")
-    name = function.get("name")
-    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
-        raise refusal(
-            f"tools[{number}].function.name", name, "letters, digits, _ . and -, at most 128"
-        )
-    for field, kind, wanted in (
-        ("parameters", dict, "a JSON schema"),
-        ("description", str, "a string"),
-        ("strict", bool, "a boolean"),
-    ):
-        if not isinstance(function.get(field), kind | None):
-            raise refusal(f"tools[{number}].function.{field}", function[field], wanted)
-    return name
-
-
 def _check_format(wanted: Any) -> set[Feature]:  # Any: a JSON value, checked here.
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     match kind:
@@ -282,24 +215,6 @@ def _check_format(wanted: Any) -> set[Feature]:  # Any: a JSON value, checked he
             return {Feature.JSON_SCHEMA}
         case _:  # Whatever a caller may have written.
             raise refusal("response_format.type", kind, "one of text, json_object, json_schema")
-
-
-def _tool(tool: JsonObject) -> Tool:
-    if tool["type"] != "function":
-        raise CallError(
-            "unsupported_feature",
-            f"this model takes no tools of type {tool['type'][:40]!r}",
-            param="tools",
-        )
-    function = tool["function"]
-    rest = {name: value for name, value in tool.items() if name not in {"type", "function"}}
-    return Tool(
-        name=function["name"],
-        description=function.get("description"),
-        parameters=function.get("parameters") or {},
-        is_strict=function.get("strict"),
-        extra={Wire.OPENAI_CHAT: rest} if rest else NO_EXTRA,
-    )
 
 
 def _format(wanted: JsonObject | None) -> JsonFormat | None:

@@ -1,4 +1,8 @@
-"""Canonical answers in OpenAI's chat format: one object, or chunks."""
+"""Canonical answers in OpenAI's chat format: one object, or chunks.
+
+Sound has an id and a time until which it could be referred to by it: here that is the time of its
+making, since none is kept.
+"""
 
 import base64
 
@@ -34,7 +38,7 @@ def render_chat(collected: Collected, *, request_id: str, model: str, created: i
         "object": "chat.completion",
         "created": started.created or created,
         "model": started.model or model,
-        "choices": [_choice(choice) for choice in collected.choices],
+        "choices": [_choice(choice, request_id, created) for choice in collected.choices],
         **started.extra.get(CHAT, {}),
     }
     if collected.usage is not None:
@@ -49,6 +53,9 @@ class ChatStream:
         self._writer = ChunkWriter(f"chatcmpl-{request_id}", created, model)
         self._is_usage_wanted = is_usage_wanted
         self._begun: set[int] = set()
+        self._request_id = request_id
+        self._created = created
+        self._sounding: set[int] = set()
 
     def render(self, event: StreamEvent) -> bytes:  # noqa: PLR0911 - one case an event.
         """Return the frames that `event` adds; a choice's first one opens the assistant's turn."""
@@ -59,7 +66,8 @@ class ChatStream:
             case Usage():
                 return self._writer.usage(event) if self._is_usage_wanted else b""
             case Finish():
-                return self._open(event.index) + self._writer.chunk(event.index, {}, event.reason)
+                end = self._end_sound(event.index) + self._open(event.index)
+                return end + self._writer.chunk(event.index, {}, event.reason)
             case TextDelta():
                 extra = {"logprobs": {"content": list(event.logprobs)}} if event.logprobs else None
                 delta = {"content": event.text} if event.text or event.logprobs else {}
@@ -69,9 +77,7 @@ class ChatStream:
             case RefusalDelta():
                 return self._chunk(event.index, {"refusal": event.text})
             case AudioDelta():
-                sound = base64.b64encode(event.data).decode()
-                audio = {"data": sound, "transcript": event.transcript}
-                return self._chunk(event.index, {"audio": audio})
+                return self._chunk(event.index, {"audio": self._sound(event)})
             case ToolCallStarted():
                 function = {"name": event.name, "arguments": ""}
                 call = {
@@ -89,6 +95,27 @@ class ChatStream:
         """Return the last frame."""
         return DONE
 
+    def _sound(self, event: AudioDelta) -> JsonObject:
+        audio: JsonObject = {"id": _sound_id(self._request_id, event.index)}
+        if event.transcript:
+            audio["transcript"] = event.transcript
+        if event.data:
+            audio["data"] = base64.b64encode(event.data).decode()
+        audio |= event.extra.get(CHAT, {})
+        if "expires_at" in audio:
+            self._sounding.discard(event.index)
+        else:
+            self._sounding.add(event.index)
+        return audio
+
+    def _end_sound(self, index: int) -> bytes:
+        """Return the last chunk of a choice's sound, which has nothing but the time."""
+        if index not in self._sounding:
+            return b""
+        self._sounding.discard(index)
+        audio = {"id": _sound_id(self._request_id, index), "expires_at": self._created}
+        return self._writer.chunk(index, {"audio": audio})
+
     def _chunk(self, index: int, delta: JsonObject, extra: JsonObject | None = None) -> bytes:
         return self._open(index) + self._writer.chunk(index, delta, extra=extra)
 
@@ -99,7 +126,7 @@ class ChatStream:
         return self._writer.chunk(index, ROLE_DELTA)
 
 
-def _choice(choice: Choice) -> JsonObject:
+def _choice(choice: Choice, request_id: str, created: int) -> JsonObject:
     message: JsonObject = {
         "role": "assistant",
         "content": choice.text or None,
@@ -110,8 +137,13 @@ def _choice(choice: Choice) -> JsonObject:
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
     if choice.audio or choice.transcript:
-        sound = base64.b64encode(choice.audio).decode()
-        message["audio"] = {"data": sound, "transcript": choice.transcript}
+        message["audio"] = {
+            "id": _sound_id(request_id, choice.index),
+            "expires_at": created,
+            "data": base64.b64encode(choice.audio).decode(),
+            "transcript": choice.transcript,
+            **choice.audio_extra.get(CHAT, {}),
+        }
     if choice.tool_calls:
         message["tool_calls"] = [
             {
@@ -128,3 +160,7 @@ def _choice(choice: Choice) -> JsonObject:
         "logprobs": {"content": choice.logprobs} if choice.logprobs else None,
         "finish_reason": choice.finish or "stop",
     }
+
+
+def _sound_id(request_id: str, index: int) -> str:
+    return f"audio_{request_id}_{index}"

@@ -6,6 +6,7 @@ Lossless: what one wire says and the others cannot travels in `extra`, keyed by 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.schema.audio import AudioFormat
 from gateway.schema.json import NO_EXTRA, Extra, JsonObject, Wire
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
@@ -115,6 +116,16 @@ class JsonFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioOutput:
+    """The answer is to be spoken, too; `is_alone` when its words were not asked for beside it."""
+
+    voice: str
+    format: AudioFormat
+    is_alone: bool = False
+    extra: Extra = NO_EXTRA
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """Tuning knobs; None leaves the choice to the provider.
 
@@ -148,6 +159,7 @@ class ChatRequest:
     tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool | None = None
     response_format: JsonFormat | None = None
+    audio: AudioOutput | None = None
     extra: Extra = NO_EXTRA
 
 

@@ -120,6 +120,7 @@ class Choice:
     refusal: str = ""
     audio: bytes = b""
     transcript: str = ""
+    audio_extra: Extra = NO_EXTRA
     tool_calls: list[CollectedCall] = field(default_factory=list)
     logprobs: list[JsonObject] = field(default_factory=list)
     finish: str | None = None
@@ -186,6 +187,8 @@ class Folder:
             case AudioDelta():
                 self._words(event.index, "transcript", event.transcript)
                 self._audio.setdefault(event.index, []).append(event.data)
+                choice = self._choice(event.index)
+                choice.audio_extra = event.extra or choice.audio_extra
             case ToolCallStarted():
                 call = CollectedCall(event.id, event.name, extra=event.extra)
                 self._choice(event.index).tool_calls.append(call)

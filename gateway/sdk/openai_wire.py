@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Iterable
 
 from gateway.schema.chat import (
+    AudioOutput,
     AudioPart,
     ChatRequest,
     CompletionRequest,
@@ -33,7 +34,7 @@ from gateway.schema.events import (
     ToolCallDelta,
     ToolCallStarted,
 )
-from gateway.schema.json import JsonObject, Wire
+from gateway.schema.json import NO_EXTRA, JsonObject, Wire
 from gateway.schema.wires import usage_of
 
 CHAT, COMPLETIONS = Wire.OPENAI_CHAT, Wire.OPENAI_COMPLETIONS
@@ -80,6 +81,9 @@ def document_of(
             document["parallel_tool_calls"] = request.parallel_tool_calls
     if request.response_format is not None:
         document["response_format"] = _format(request.response_format)
+    if request.audio is not None:
+        document["modalities"] = ["audio"] if request.audio.is_alone else ["text", "audio"]
+        document["audio"] = _spoken(request.audio)
     return _streamed(document, is_stream=is_stream, is_usage_asked=is_usage_asked)
 
 
@@ -139,7 +143,9 @@ class ChunkReader:
             yield RefusalDelta(index, delta["refusal"])
         audio = delta.get("audio")
         if isinstance(audio, dict):
-            yield AudioDelta(index, _sound(audio.get("data")), str(audio.get("transcript") or ""))
+            rest = {name: audio[name] for name in audio.keys() - {"data", "transcript"}}
+            sound, said = _sound(audio.get("data")), str(audio.get("transcript") or "")
+            yield AudioDelta(index, sound, said, {CHAT: rest} if rest else NO_EXTRA)
         for position, call in enumerate(_objects(delta.get("tool_calls"))):
             yield from self._call(index, position, call)
         unknown = {name: value for name, value in delta.items() if name not in _KNOWN_DELTA}
@@ -273,6 +279,11 @@ def _format(wanted: JsonFormat) -> JsonObject:
     if wanted.description is not None:
         schema["description"] = wanted.description
     return {"type": "json_schema", "json_schema": schema}
+
+
+def _spoken(audio: AudioOutput) -> JsonObject:
+    form = "pcm16" if audio.format == "pcm" else audio.format
+    return {"voice": audio.voice, "format": form, **audio.extra.get(CHAT, {})}
 
 
 def _objects(value: object) -> list[JsonObject]:
