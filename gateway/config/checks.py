@@ -12,6 +12,7 @@ def contradictions(document: Document) -> Iterator[Finding]:
     yield from _targets(document)
     yield from _names(document)
     yield from _aliases(document)
+    yield from _lenders(document)
 
 
 def _targets(document: Document) -> Iterator[Finding]:
@@ -54,3 +55,16 @@ def _aliases(document: Document) -> Iterator[Finding]:
             elif alias in owners:
                 yield Finding(loc, f"{alias} is an alias of {owners[alias]} already: keep one")
             owners.setdefault(alias, name)
+
+
+def _lenders(document: Document) -> Iterator[Finding]:
+    known = [*document.models, *(a for model in document.models.values() for a in model.aliases)]
+    whole = [name for name in known if not name.endswith("*")]
+    stems = [name[:-1] for name in known if name.endswith("*")]
+    for key in ("hears_with", "speaks_with"):
+        name: str | None = getattr(document.chat, key)
+        if name is None or name in whole:
+            continue
+        is_of_family = any(name.startswith(stem) and name != stem for stem in stems)
+        if name.endswith("*") or not is_of_family:
+            yield Finding(("chat", key), f"no model is called {name}; {suggestion(name, whole)}")

@@ -211,6 +211,13 @@ class Model(Section):
     description: str | None = None
 
 
+class Chat(Section):
+    """`chat`: models of this file that hear and speak for targets that only read and write."""
+
+    hears_with: str | None = None
+    speaks_with: str | None = None
+
+
 class Plugins(Section):
     """`plugins`: which distributions may bring providers; None is all that are installed."""
 
@@ -236,6 +243,7 @@ class Document(Section):
     deadlines: Deadlines = Deadlines()
     logs: Logs = Logs()
     plugins: Plugins = Plugins()
+    chat: Chat = Chat()
     providers: dict[str, Provider] = Field(min_length=1)
     models: dict[str, Model] = Field(min_length=1)
 

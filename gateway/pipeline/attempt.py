@@ -11,10 +11,12 @@ from itertools import chain
 from types import MappingProxyType
 
 from gateway.config.document import Deadlines
-from gateway.pipeline import events, forward, media
+from gateway.pipeline import events, forward, hearing, media, speaking
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.route import Target, dropped_knobs
 from gateway.pipeline.tries import at_target, first_answer
+from gateway.schema.ask import Feature
+from gateway.schema.chat import ChatRequest
 from gateway.schema.reply import Reply
 from gateway.schema.wires import fields_of
 from gateway.sdk.providers import Attempt
@@ -44,15 +46,41 @@ async def attempt(call: Call, targets: Sequence[Target], services: Services) -> 
             document = call.ask.document
             said = (fields_of(knob, document) for knob in call.dropped_params)
             call.dropped_fields = tuple(chain.from_iterable(said))
-        return await _try(call, target, number, services)
+        is_answered = await _lend(call, target, services)
+        return is_answered or await _try(call, target, number, services)
 
     return await first_answer(call, targets, services, ask)
+
+
+async def _lend(call: Call, target: Target, services: Services) -> Reply | None:
+    """Change what is asked of a target to what it can do; return the answer if that needs no model.
+
+    Before the target's gate: who hears may stand behind the same one.
+    """
+    call.request = call.voice = None
+    lacking = call.ask.needs - target.features
+    if not lacking:
+        return None
+    request = call.ask.meaning()
+    if not isinstance(request, ChatRequest):
+        return None
+    if Feature.AUDIO_OUTPUT in lacking:
+        request = speaking.without_sound(request, call, services)
+    if Feature.AUDIO_INPUT in lacking:
+        if hearing.is_answered_with_transcript(request):
+            return await hearing.transcript(request, call, services)
+        request = await hearing.with_transcripts(request, call, services)
+        call.target = target
+    call.request = request
+    return None
 
 
 async def _try(call: Call, target: Target, number: int, services: Services) -> Reply:
     deadlines, ask = services.document.deadlines, call.ask
     try_it = Attempt(call.request_id, number, call.deadline, ask.is_stream)
-    is_forwarded = ask.wire in target.wires and target.forwarding is not None
+    is_forwarded = (
+        ask.wire in target.wires and target.forwarding is not None and call.request is None
+    )
     call.path = "forward" if is_forwarded else _BY_ANSWER[ask.answer]
     is_stream = ask.is_stream or ask.answer == "bytes"
     work = partial(_PATHS[call.path, is_stream], call, target, try_it, deadlines)

@@ -9,6 +9,8 @@ from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.route import Router, Target
 from gateway.pipeline.watch import Watch
 from gateway.schema.ask import Ask
+from gateway.schema.audio import Transcript
+from gateway.schema.chat import AudioOutput, ChatRequest
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.usage import Usage
 from gateway.sdk.providers import Clock
@@ -55,6 +57,10 @@ class Held(NamedTuple):
             self.leave()
 
 
+Place = tuple[int, int]
+"""The number of a turn, and the position of a part in it."""
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way; what steps learn is kept for the answer's headers and the account."""
@@ -78,7 +84,13 @@ class Call:
     model: str | None = None
     """What the upstream called itself."""
     path: str = ""
-    """`forward` or `events`, and why: see `pipeline.attempt`."""
+    """`forward`, `events`, `media` or `transcript`, and why: see `pipeline.attempt`."""
+    request: ChatRequest | None = None
+    """What the target is asked instead of the ask's own: sound written down, no voice asked for."""
+    voice: AudioOutput | None = None
+    """How the gateway speaks what the target writes."""
+    transcripts: dict[Place, Transcript] = field(default_factory=dict)
+    """What has been heard in this call."""
     first_at: float | None = None
     error: CallError | None = None
     is_aborted: bool = False

@@ -83,7 +83,7 @@ async def _events(
 
 
 def _generation(call: Call, target: Target, attempt: Attempt) -> AsyncGenerator[StreamEvent]:
-    meant = call.ask.meaning()
+    meant = call.request or call.ask.meaning()
     if not isinstance(meant, ChatRequest | CompletionRequest):
         raise UpstreamError(Failure.UNSUPPORTED, "this is no text to generate")
     request = replace(meant, model=target.model)

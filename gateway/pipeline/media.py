@@ -37,8 +37,20 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
 
 async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Stream:
     """Return the sound from its first bytes on."""
-    request, provider = call.ask.meaning(), target.connected.provider
-    if not isinstance(request, SpeechRequest) or not isinstance(provider, SpeechProvider):
+    request = call.ask.meaning()
+    if not isinstance(request, SpeechRequest):
+        raise UpstreamError(Failure.UNSUPPORTED, "this is nothing to speak")
+    first, speech = await begin_speech(request, target, attempt)
+    call.held = Held(speech.aclose, target.connected.gate.leave)
+    return Stream(MEDIA_TYPES[request.format], _sound(first, speech, call, deadlines))
+
+
+async def begin_speech(
+    request: SpeechRequest, target: Target, attempt: Attempt
+) -> tuple[bytes, AsyncGenerator[bytes]]:
+    """Return the first bytes of the sound, and the rest, which the caller closes."""
+    provider = target.connected.provider
+    if not isinstance(provider, SpeechProvider):
         raise UpstreamError(Failure.UNSUPPORTED, "this provider does not speak")
     speech = provider.speak(replace(request, model=target.model), attempt)
     try:
@@ -49,8 +61,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadli
     if not first:
         await speech.aclose()
         raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
-    call.held = Held(speech.aclose, target.connected.gate.leave)
-    return Stream(MEDIA_TYPES[request.format], _sound(first, speech, call, deadlines))
+    return first, speech
 
 
 async def _make(

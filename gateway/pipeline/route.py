@@ -193,13 +193,16 @@ class Router:
         return self._exact
 
 
-def candidates(route: Route, ask: Ask, *, may_cost: bool = True) -> list[Target]:
+def candidates(
+    route: Route, ask: Ask, *, may_cost: bool = True, lent: frozenset[Feature] = frozenset()
+) -> list[Target]:
     """Return the targets of `route` that can answer `ask`, in order.
 
-    Without `may_cost` priced targets are none of them: anonymous callers of a public gateway must
-    not spend the operator's money. Raises 403 `model_not_allowed` for that, 400
-    `unsupported_feature` naming what none has, 400 `invalid_parameter` for a value outside the
-    range of all that are left, 503 `unavailable` when none is configured.
+    What is `lent` the gateway does itself for targets that hold a conversation without it. Without
+    `may_cost` priced targets are none of them: anonymous callers of a public gateway must not spend
+    the operator's money. Raises 403 `model_not_allowed` for that, 400 `unsupported_feature` naming
+    what none has, 400 `invalid_parameter` for a value outside the range of all that are left, 503
+    `unavailable` when none is configured.
     """
     ready = [target for target in route.targets if target.connected.missing is None]
     if not ready:
@@ -215,7 +218,7 @@ def candidates(route: Route, ask: Ask, *, may_cost: bool = True) -> list[Target]
                 f"{ask.model[:80]} costs its operator money and is not open to anonymous callers",
                 param="model",
             )
-    able = [target for target in ready if ask.needs <= target.features]
+    able = [target for target in ready if _is_able(target, ask.needs, lent)]
     if not able:
         lacking = min((sorted(ask.needs - target.features) for target in ready), key=len)
         raise CallError(
@@ -235,6 +238,12 @@ def candidates(route: Route, ask: Ask, *, may_cost: bool = True) -> list[Target]
             param=name,
         )
     return fitting
+
+
+def _is_able(target: Target, needs: frozenset[Feature], lent: frozenset[Feature]) -> bool:
+    return needs <= target.features or (
+        target.chat is not None and bool(lent) and needs - lent <= target.features
+    )
 
 
 def dropped_knobs(target: Target, ask: Ask) -> tuple[str, ...]:

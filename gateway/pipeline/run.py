@@ -9,6 +9,8 @@ from gateway.pipeline import quota, route
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.lenders import lent
+from gateway.pipeline.speaking import spoken
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
 
@@ -28,8 +30,10 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name
-        targets = route.candidates(found, call.ask, may_cost=services.may_cost)
+        added = lent(call.ask, services)
+        targets = route.candidates(found, call.ask, may_cost=services.may_cost, lent=added)
         reply = await attempt(call, targets, services)
+        reply = await spoken(reply, call, services)
         if call.ask.is_stream:
             call.first_at = services.clock.monotonic()
         yield reply

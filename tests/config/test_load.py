@@ -167,6 +167,19 @@ def test_a_name_is_not_empty_and_has_no_spaces_around_it(tmp_path: Path) -> None
     ]
 
 
+def test_what_hears_and_speaks_in_conversations_is_a_model_of_the_file(tmp_path: Path) -> None:
+    text = GOOD.replace("  chat:", '  "w-*": {targets: [{provider: local, model: "*"}]}\n  chat:')
+
+    for good in ("hears_with: chat, speaks_with: gpt", "hears_with: w-1", "speaks_with: null"):
+        assert _load(f"{text}chat: {{{good}}}\n", tmp_path).document.models
+    for wrong in ("w-", "w-*"):
+        (line,) = _lines(f"{text}chat: {{speaks_with: {wrong}}}\n", tmp_path)
+        assert line.startswith(f"c.yaml:8:21: chat.speaks_with: no model is called {wrong};")
+    assert _lines(f"{text}chat: {{hears_with: caht}}\n", tmp_path) == [
+        "c.yaml:8:20: chat.hears_with: no model is called caht; did you mean chat?"
+    ]
+
+
 def test_every_unset_variable_is_told_at_once(tmp_path: Path) -> None:
     text = GOOD + 'admin: {listen: "${LISTEN}", secret: "${SECRET}"}\n'
 
