@@ -46,14 +46,14 @@ async def attempt(call: Call, targets: Sequence[Target], services: Services) -> 
             document = call.ask.document
             said = (fields_of(knob, document) for knob in call.dropped_params)
             call.dropped_fields = tuple(chain.from_iterable(said))
-        is_answered = await _lend(call, target, services)
-        return is_answered or await _try(call, target, number, services)
+        heard = await _lend(call, target, services)
+        return heard or await _try(call, target, number, services)
 
     return await first_answer(call, targets, services, ask)
 
 
 async def _lend(call: Call, target: Target, services: Services) -> Reply | None:
-    """Change what is asked of a target to what it can do; return the answer if that needs no model.
+    """Change what is asked of a target to what it can do; return the answer if it is a transcript.
 
     Before the target's gate: who hears may stand behind the same one.
     """

@@ -35,6 +35,8 @@ _STRUCTURED: Mapping[str, JsonObject] = {
     "response_format": {"type": "object"},
     "stop": {"type": ["string", "array"]},
     "stream_options": {"type": "object"},
+    "modalities": {"type": "array", "items": {"enum": ["text", "audio"]}},
+    "audio": {"type": "object"},
     "prompt": {"type": ["string", "array"]},
     "input": {"type": ["string", "array"]},
 }

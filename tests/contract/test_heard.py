@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,35 +9,19 @@ from typing import Any
 
 import pytest
 
-from gateway.testing.actions import Action, Answer, Hang, Send
+from gateway.testing.actions import Action, Hang, Send
 from gateway.testing.upstream import (
     FakeUpstream,
     UpstreamRequest,
-    body,
     hang_before_head,
     reply,
     status,
 )
 from tests.contract.asking import Asker, assert_refused, gate_of
 from tests.contract.conftest import Begin
+from tests.contract.sounding import HEARS, NOT_QUITE, READS, sound, transcript, turn
 
-SOUND = base64.b64encode(b"RIFF not quite").decode()
-HEARS = {"targets": [{"provider": "up", "model": "whisper-x"}]}
-READS = {"provider": "up", "model": "reader", "card": {"input_modalities": ["text"]}}
 DATA = "messages[0].content[0].input_audio.data"
-
-
-def sound(data: Any = SOUND, form: Any = "wav") -> dict[str, Any]:
-    return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
-
-
-def turn(*parts: Any) -> list[Any]:
-    texts = [{"type": "text", "text": p} if isinstance(p, str) else p for p in parts]
-    return [{"role": "user", "content": texts}]
-
-
-def transcript(text: str) -> Answer:
-    return body(json.dumps({"text": text}).encode())
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -75,7 +58,7 @@ async def test_a_text_only_target_gets_the_transcript_in_its_place(
     assert answer.headers["X-Provider"] == "chaos"
     assert [request.path for request in upstream.requests] == ["/audio/transcriptions"]
     sent = upstream.requests[0].body
-    assert base64.b64decode(SOUND) in sent
+    assert base64.b64decode(NOT_QUITE) in sent
     assert b"whisper-x" in sent
     assert b'filename="audio.wav"' in sent
     assert files_in(scratch) == []
@@ -247,25 +230,6 @@ async def test_sound_is_written_down_once_however_many_targets_are_tried(
     said = answer.json()["choices"][0]["message"]["content"]
     assert said == "Audio transcript: once\nWell?"
     assert upstream.attempts == ["", "reader"]
-
-
-async def test_a_target_that_hears_itself_gets_the_sound(
-    begin: Begin, upstream: FakeUpstream
-) -> None:
-    caller = await begin(models={"w": HEARS}, chat={"hears_with": "w"})
-
-    await caller.chat(messages=turn(sound(form="new"), "Transcribe this."))
-
-    assert upstream.requests[0].document["messages"] == turn(sound(form="new"), "Transcribe this.")
-
-
-async def test_without_anybody_who_hears_the_feature_is_named(begin: Begin) -> None:
-    caller = await begin()
-
-    refused = await caller.chat(model="chaotic", messages=turn(sound()))
-
-    error = assert_refused(refused, 400, "unsupported_feature", "messages")
-    assert error["details"] == {"features": ["audio_input"]}
 
 
 async def test_one_place_is_enough_to_hear_and_then_to_answer(

@@ -4,44 +4,31 @@ import asyncio
 import base64
 import io
 import json
-import struct
 import wave
-from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import pytest
 
-from gateway.testing.actions import Action, Answer
 from gateway.testing.upstream import (
     FakeUpstream,
-    UpstreamRequest,
     body,
     hang_in_stream,
     reply,
     status,
     stream,
 )
-from tests.contract.asking import Asker, Reply, assert_broken_off, assert_refused, gate_of
+from tests.contract.asking import Asker, assert_broken_off, assert_refused, gate_of
 from tests.contract.conftest import Begin
-
-SOUND = bytes(range(256)) * 40
-PIPED = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 24000, 48000, 2, 16)
-PIPED += b"data\xff\xff\xff\xff" + SOUND
-SPEAKS = {"targets": [{"provider": "up", "model": "tts-x", "card": {"voices": ["nova", "alloy"]}}]}
-WRITES = {"provider": "up", "model": "writer"}
-BOTH = ["text", "audio"]
-
-
-def speaking(sound: bytes = SOUND, text: str = "two words") -> Answer:
-    """Answer speech with `sound`, and everything else with `text`."""
-
-    def answer(request: UpstreamRequest) -> Sequence[Action]:
-        if request.path.endswith("/audio/speech"):
-            return body(sound, content_type="audio/wav")(request)
-        return reply(text)(request)
-
-    return answer
+from tests.contract.sounding import (
+    BOTH,
+    PIPED,
+    SOUND,
+    SPEAKS,
+    WRITES,
+    heard,
+    joined,
+    speaking,
+)
 
 
 @pytest.fixture
@@ -50,17 +37,6 @@ async def caller(begin: Begin, upstream: FakeUpstream) -> Asker:
     upstream.default = speaking()
     models = {"voice": SPEAKS, "writer": {"targets": [WRITES]}}
     return await begin(models=models, chat={"speaks_with": "voice"})
-
-
-def heard(answer: Reply, index: int = 0) -> list[dict[str, Any]]:
-    """Return the audio of a choice's chunks."""
-    choices = [choice for chunk in answer.chunks for choice in chunk["choices"]]
-    deltas = [choice["delta"] for choice in choices if choice["index"] == index]
-    return [delta["audio"] for delta in deltas if "audio" in delta]
-
-
-def joined(pieces: list[dict[str, Any]]) -> bytes:
-    return b"".join(base64.b64decode(piece.get("data", "")) for piece in pieces)
 
 
 @pytest.mark.parametrize("modalities", [BOTH, ["audio"]])
@@ -302,40 +278,3 @@ async def test_whoever_hangs_up_ends_the_speech(caller: Asker, upstream: FakeUps
 
     assert upstream.abandoned[0].path == "/audio/speech"
     assert gate_of(caller.gateway).in_flight == 0
-
-
-async def test_a_target_that_speaks_itself_is_asked_to(
-    begin: Begin, upstream: FakeUpstream
-) -> None:
-    card = {"output_modalities": ["text", "audio"]}
-    speaks = {"targets": [{**WRITES, "card": card}]}
-    caller = await begin(models={"own": speaks, "voice": SPEAKS}, chat={"speaks_with": "voice"})
-
-    await caller.chat(model="own", modalities=BOTH, audio={"voice": "zoe", "format": "wav"})
-
-    assert upstream.requests[0].document["modalities"] == BOTH
-    assert upstream.requests[0].document["audio"] == {"voice": "zoe", "format": "wav"}
-
-
-async def test_without_anybody_who_speaks_the_feature_is_named(begin: Begin) -> None:
-    caller = await begin()
-
-    refused = await caller.chat(model="chaotic", modalities=BOTH)
-
-    assert_refused(refused, 400, "unsupported_feature", "modalities")
-
-
-async def test_a_transcript_is_spoken_too(begin: Begin, upstream: FakeUpstream) -> None:
-    upstream.will(body(b'{"text": "said"}'), body(SOUND))
-    hears = {"targets": [{"provider": "up", "model": "whisper-x"}]}
-    both = {"hears_with": "ears", "speaks_with": "voice"}
-    caller = await begin(models={"voice": SPEAKS, "ears": hears}, chat=both)
-    part = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
-
-    answer = await caller.chat(
-        model="chaotic", modalities=BOTH, messages=[{"role": "user", "content": [part]}]
-    )
-
-    message = answer.json()["choices"][0]["message"]
-    assert message["content"] == message["audio"]["transcript"] == "said"
-    assert upstream.requests[-1].document["input"] == "said"
