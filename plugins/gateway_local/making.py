@@ -1,22 +1,20 @@
 """What this kind makes besides text: vectors, judgements and speech."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
 
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
-from gateway.schema.failure import Failure
 from gateway.schema.images import ImageAnswer, ImageRequest, MadeImage, Picture
-from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Judgement, Moderation, ModerationRequest
 from gateway.schema.usage import Usage
-from gateway.sdk import ModelCard, UpstreamError
+from gateway.sdk import ModelCard
+from gateway.sdk.workshop import Workshop
 from gateway_local.judging import Judge
 from gateway_local.voices import VOICES
-from gateway_local.workshop import Workshop
 
 EMBED, MODERATE, PAINTER = "embed", "moderate", "painter"
 SPEECH, TRANSCRIBE = "speech", "transcribe"
@@ -75,7 +73,7 @@ class Maker:
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return one vector a text."""
         asked = {"texts": list(request.texts), "dimensions": request.dimensions}
-        facts, blob = await self._only("embed", "embed", asked)
+        facts, blob = await self._workshop.only("embed", "embed", asked)
         step = 4 * int(facts["dimensions"])
         vectors = tuple(blob[at : at + step] for at in range(0, len(blob), step))
         usage = Usage(input_tokens=sum(facts["tokens"]))
@@ -114,7 +112,7 @@ class Maker:
 
     async def _as(self, image: MadeImage, media_type: str) -> MadeImage:
         asked = {"media_type": media_type}
-        _, data = await self._only("painter", "finish", asked, (image.picture.data,))
+        _, data = await self._workshop.only("painter", "finish", asked, (image.picture.data,))
         return replace(image, picture=Picture(data, media_type))
 
     async def transcribe(self, request: TranscriptionRequest) -> Transcript:
@@ -127,7 +125,7 @@ class Maker:
             "is_translation": request.is_translation,
             "has_words": request.has_words,
         }
-        facts, _ = await self._only("transcribe", "transcribe", asked)
+        facts, _ = await self._workshop.only("transcribe", "transcribe", asked)
         return Transcript(
             text=facts["text"],
             language=facts["language"],
@@ -149,12 +147,3 @@ class Maker:
             async for _, sound in items:
                 if sound:
                     yield sound
-
-    async def _only(
-        self, engine: str, method: str, asked: JsonObject, blobs: Sequence[bytes] = ()
-    ) -> tuple[JsonObject, bytes]:
-        """Return the one item that `method` gives."""
-        async with aclosing(self._workshop.call(engine, method, asked, blobs)) as items:
-            async for item in items:
-                return item
-        raise UpstreamError(Failure.TRANSIENT, f"local: the engine {engine!r} gave nothing")

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from gateway.schema.json import JsonObject
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting.compose import compose
 from gateway_local.painting.decode import decode, sniff
 from gateway_local.painting.describe import NATURE, describe

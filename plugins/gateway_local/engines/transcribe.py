@@ -10,7 +10,7 @@ from faster_whisper import WhisperModel  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from gateway.schema.json import JsonObject
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.sound import HEARD_HZ, Samples, SoundError, decode
 
 _FILE_BYTES = 25 * 1024 * 1024

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image, ImageFile, ImageOps
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting.fit import MOST, contain
 
 MAX_BYTES = 10 * 1024 * 1024

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting import operations
 from gateway_local.painting.chance import branch, generator
 from gateway_local.painting.changes import Dose, side_by_side, vary

@@ -8,7 +8,7 @@ import orjson
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting.decode import flat
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif")

@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, ImageStat
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_BYTES = 10 * 1024 * 1024

@@ -14,14 +14,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from gateway.sdk.clock import SystemClock
+from gateway.sdk.workshop import EngineRefusal
 from gateway.testing.deps import make_deps
 from gateway_local.engines.look import Looker
-from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.seeing import describe
 from gateway_local.sight.colours import colours_of
 from gateway_local.sight.opening import opened
 from gateway_local.sight.text import Box, Reader, in_reading_order
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 INVOICE = (
     ("INVOICE No. 2026-117",),
@@ -299,7 +299,7 @@ def test_what_is_not_there_is_said(facts: dict[str, Any], words: str) -> None:
 async def test_the_workshop_looks_at_pictures_one_after_the_other(tmp_path: Path) -> None:
     pictures = [encoded(invoice()), encoded(Image.new("RGB", (10, 20), "blue"))]
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
-        shop = Workshop(deps, idle_s=60, memory_bytes=2**30, orders={"look": {"threads": 1}})
+        shop = make_workshop(deps, {"look": {"threads": 1}})
         stop = deps.background.start("workshop", shop.run())
 
         async with aclosing(shop.call("look", "look", {}, pictures)) as items:

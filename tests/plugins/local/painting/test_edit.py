@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageStat
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting.edit import Edit, change
 from gateway_local.painting.operations import OPERATIONS, find, names
 

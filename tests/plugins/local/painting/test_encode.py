@@ -6,7 +6,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting.decode import sniff
 from gateway_local.painting.encode import MEDIA_TYPES, encode
 

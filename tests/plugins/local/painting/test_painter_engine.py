@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.engines.painter import Painter, load
-from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.painting.describe import NATURE
 
 

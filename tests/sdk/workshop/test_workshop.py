@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
+from logging import getLogger
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
@@ -18,20 +19,20 @@ from typing import Any
 import pytest
 import uvloop
 
+from gateway.background import Background
 from gateway.schema.failure import Failure
 from gateway.sdk import UpstreamError
 from gateway.sdk.clock import SystemClock
-from gateway.testing.deps import make_deps
-from gateway_local.frames import WINDOW, FrameError, pack, read
-from gateway_local.workshop import Workshop
-from gateway_local.workshop_worker import Desk
+from gateway.sdk.workshop import Workshop
+from gateway.sdk.workshop.frames import WINDOW, FrameError, pack, read
+from gateway.sdk.workshop.worker import Desk
 
 PATIENCE_S = 30.0
 PACKAGE = "made_for_workshop_tests"
 ENGINE = textwrap.dedent(
     """
     import os, sys, time
-    from gateway_local.engines.refusal import EngineRefusal
+    from gateway.sdk.workshop import EngineRefusal
 
     class Engine:
         def __init__(self, orders):
@@ -130,13 +131,13 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("demo", "missing", "broken", "slow", "odd"):
         (folder / f"{name}.py").write_text(ENGINE, "utf-8")
     monkeypatch.syspath_prepend(folder.parent)
-    monkeypatch.setattr("gateway_local.bench._PAUSE_MIN_S", 0.01)
-    monkeypatch.setattr("gateway_local.bench._LOOK_S", 0.02)
+    monkeypatch.setattr("gateway.sdk.workshop.bench._PAUSE_MIN_S", 0.01)
+    monkeypatch.setattr("gateway.sdk.workshop.bench._LOOK_S", 0.02)
 
 
 @asynccontextmanager
 async def open_workshop(
-    tmp_path: Path, *, idle_s: float = 60.0, memory_bytes: int = 1 << 30
+    *, idle_s: float = 60.0, memory_bytes: int = 1 << 30
 ) -> AsyncGenerator[Workshop]:
     orders = {
         "demo": {"greeting": "hello"},
@@ -145,16 +146,23 @@ async def open_workshop(
         "slow": {"weights": "slow"},
         "odd": {"weights": "odd"},
     }
-    async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
-        workshop = Workshop(
-            deps, idle_s=idle_s, memory_bytes=memory_bytes, orders=orders, package=PACKAGE
-        )
-        stop = deps.background.start("workshop", workshop.run())
-        try:
-            yield workshop
-        finally:
-            stop()
-            await workshop.stopped()
+    workshop = Workshop(
+        name="local",
+        package=PACKAGE,
+        orders=orders,
+        idle_s=idle_s,
+        memory_bytes=memory_bytes,
+        clock=SystemClock(),
+        log=getLogger("dynagate.test"),
+    )
+    background = Background()
+    stop = background.start("workshop", workshop.run())
+    try:
+        yield workshop
+    finally:
+        stop()
+        await workshop.stopped()
+        await background.aclose()
 
 
 async def every(
@@ -183,22 +191,33 @@ def words(notes: Path) -> list[str]:
     return notes.read_text("utf-8").split() if notes.exists() else []
 
 
-async def test_an_engine_is_loaded_with_its_orders_and_may_print(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_an_engine_is_loaded_with_its_orders_and_may_print() -> None:
+    async with open_workshop() as workshop:
         answers = await every(workshop, "orders_again")
 
     assert answers == [({"greeting": "hello"}, b"")]
 
 
+async def test_the_only_answer_of_a_method_is_asked_for_in_one_line() -> None:
+    async with open_workshop() as workshop:
+        facts, blob = await workshop.only("demo", "echo", {"name": "Zoë"}, [b"blob"])
+        with pytest.raises(UpstreamError) as caught:
+            await workshop.only("demo", "count", {"to": 2})
+
+    assert (facts["name"], blob) == ("Zoë", b"blob")
+    assert caught.value.failure is Failure.UNKNOWN
+    assert caught.value.message == "local: the demo engine gave 2 answers instead of one"
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_large_blobs_go_there_and_back_on_every_loop(
-    loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path
+    loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     blobs = [os.urandom(5_000_000), b"", b"small"]
 
     async def scenario() -> list[tuple[dict[str, Any], bytes]]:
         async with (
-            open_workshop(tmp_path) as workshop,
+            open_workshop() as workshop,
             aclosing(workshop.call("demo", "echo", {"name": "Zoë"}, blobs)) as items,
         ):
             return [item async for item in items]
@@ -210,8 +229,8 @@ def test_large_blobs_go_there_and_back_on_every_loop(
     assert {facts["name"] for facts, _ in answers} == {"Zoë"}
 
 
-async def test_calls_share_one_process_and_each_gets_its_own_answers(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_calls_share_one_process_and_each_gets_its_own_answers() -> None:
+    async with open_workshop() as workshop:
 
         async def one(number: int) -> list[tuple[dict[str, Any], bytes]]:
             blobs = [b"%d" % number] * 9
@@ -225,9 +244,9 @@ async def test_calls_share_one_process_and_each_gets_its_own_answers(tmp_path: P
         assert [(facts["n"], blob) for facts, blob in answer] == [(number, b"%d" % number)] * 9
 
 
-async def test_a_reader_that_is_slow_holds_up_its_own_call_alone(tmp_path: Path) -> None:
+async def test_a_reader_that_is_slow_holds_up_its_own_call_alone() -> None:
     async with (
-        open_workshop(tmp_path) as workshop,
+        open_workshop() as workshop,
         aclosing(workshop.call("demo", "count", {"to": 1000})) as slow,
     ):
         first = await anext(slow)
@@ -242,7 +261,7 @@ async def test_a_reader_that_is_slow_holds_up_its_own_call_alone(tmp_path: Path)
 async def test_an_engine_makes_no_more_than_is_read(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
 
-    async with open_workshop(tmp_path) as workshop:
+    async with open_workshop() as workshop:
         async with aclosing(workshop.call("demo", "count", {"to": 9, "notes": str(notes)})) as few:
             await anext(few)
             await every(workshop, "count", to=100)
@@ -259,7 +278,7 @@ def test_closing_a_call_closes_the_engine_s_generator_and_keeps_the_process(
     notes = tmp_path / "notes"
 
     async def scenario() -> tuple[int | None, int | None]:
-        async with open_workshop(tmp_path) as workshop:
+        async with open_workshop() as workshop:
             arguments = {"to": 1_000_000, "notes": str(notes)}
             async with aclosing(workshop.call("demo", "count", arguments)) as items:
                 await anext(items)
@@ -277,7 +296,7 @@ def test_closing_a_call_closes_the_engine_s_generator_and_keeps_the_process(
 async def test_a_call_that_is_cancelled_between_steps_without_answers_ends(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
 
-    async with open_workshop(tmp_path) as workshop, asyncio.TaskGroup() as group:
+    async with open_workshop() as workshop, asyncio.TaskGroup() as group:
         task = group.create_task(every(workshop, "pause", notes=str(notes)))
         await until(lambda: words(notes) == ["begun"])
         before = workshop.pid("demo")
@@ -294,11 +313,11 @@ async def test_a_call_that_is_cancelled_between_steps_without_answers_ends(tmp_p
 def test_an_engine_that_does_not_stop_is_killed_and_the_waiting_calls_get_a_new_one(
     loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_local.hand._STOP_WITHIN_S", 0.05)
+    monkeypatch.setattr("gateway.sdk.workshop.hand._STOP_WITHIN_S", 0.05)
     notes = tmp_path / "notes"
 
     async def scenario() -> list[tuple[dict[str, Any], bytes]]:
-        async with open_workshop(tmp_path) as workshop, asyncio.TaskGroup() as group:
+        async with open_workshop() as workshop, asyncio.TaskGroup() as group:
             async with aclosing(workshop.call("demo", "hang", {"notes": str(notes)})) as items:
                 await anext(items)
                 pid = workshop.pid("demo")
@@ -319,12 +338,12 @@ def test_an_engine_that_does_not_stop_is_killed_and_the_waiting_calls_get_a_new_
 async def test_a_call_that_does_not_stop_is_given_time_while_others_have_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_local.hand._STOP_WITHIN_S", 0.01)
-    monkeypatch.setattr("gateway_local.hand._PATIENCE", 10_000)
+    monkeypatch.setattr("gateway.sdk.workshop.hand._STOP_WITHIN_S", 0.01)
+    monkeypatch.setattr("gateway.sdk.workshop.hand._PATIENCE", 10_000)
     notes, until_file = tmp_path / "notes", tmp_path / "until"
 
     async with (
-        open_workshop(tmp_path) as workshop,
+        open_workshop() as workshop,
         aclosing(workshop.call("demo", "count", {"to": 100})) as other,
     ):
         await anext(other)
@@ -342,8 +361,8 @@ async def test_a_call_that_does_not_stop_is_given_time_while_others_have_begun(
     assert pid == after is not None
 
 
-async def test_a_refusal_travels_with_its_class_words_and_parameter(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_a_refusal_travels_with_its_class_words_and_parameter() -> None:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "refuse")
 
@@ -352,8 +371,8 @@ async def test_a_refusal_travels_with_its_class_words_and_parameter(tmp_path: Pa
     assert (error.message, error.param) == ("that is no picture", "image")
 
 
-async def test_a_bug_of_an_engine_tells_the_caller_its_sort_alone(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_a_bug_of_an_engine_tells_the_caller_its_sort_alone() -> None:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "fail")
         again = await every(workshop, "orders_again")
@@ -363,10 +382,8 @@ async def test_a_bug_of_an_engine_tells_the_caller_its_sort_alone(tmp_path: Path
     assert again
 
 
-async def test_a_crash_fails_the_calls_in_flight_and_the_next_ones_get_a_new_process(
-    tmp_path: Path,
-) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_a_crash_fails_the_calls_in_flight_and_the_next_ones_get_a_new_process() -> None:
+    async with open_workshop() as workshop:
         await every(workshop, "orders_again")
         first = workshop.pid("demo")
         with pytest.raises(UpstreamError) as caught:
@@ -378,8 +395,8 @@ async def test_a_crash_fails_the_calls_in_flight_and_the_next_ones_get_a_new_pro
     assert first != second
 
 
-async def test_missing_weights_are_told_in_the_engine_s_words(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_missing_weights_are_told_in_the_engine_s_words() -> None:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "orders_again", "missing")
 
@@ -387,8 +404,8 @@ async def test_missing_weights_are_told_in_the_engine_s_words(tmp_path: Path) ->
     assert caught.value.message == "local: the weights are not here"
 
 
-async def test_a_refusal_of_a_class_that_is_none_is_unknown(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_a_refusal_of_a_class_that_is_none_is_unknown() -> None:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "orders_again", "odd")
 
@@ -396,19 +413,19 @@ async def test_a_refusal_of_a_class_that_is_none_is_unknown(tmp_path: Path) -> N
 
 
 async def test_an_engine_that_takes_too_long_to_load_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway_local.hand._START_WITHIN_S", 0.2)
+    monkeypatch.setattr("gateway.sdk.workshop.hand._START_WITHIN_S", 0.2)
 
-    async with open_workshop(tmp_path) as workshop:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "orders_again", "slow")
 
     assert caught.value.failure is Failure.NOT_READY
 
 
-async def test_a_process_that_sends_no_frames_is_ended(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_a_process_that_sends_no_frames_is_ended() -> None:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "garble")
         again = await every(workshop, "orders_again")
@@ -418,11 +435,11 @@ async def test_a_process_that_sends_no_frames_is_ended(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_does_not_listen_any_more_is_killed_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway_local.hand._KILL_AFTER_S", 0.1)
+    monkeypatch.setattr("gateway.sdk.workshop.hand._KILL_AFTER_S", 0.1)
 
-    async with open_workshop(tmp_path) as workshop:
+    async with open_workshop() as workshop:
         await every(workshop, "orders_again")
         pid = workshop.pid("demo")
         assert pid is not None
@@ -433,9 +450,9 @@ async def test_a_process_that_does_not_listen_any_more_is_killed_at_the_end(
 
 @pytest.mark.parametrize("engine", ["broken", "unheard_of"])
 async def test_an_engine_that_cannot_be_loaded_says_no_paths(
-    engine: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    engine: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_workshop(tmp_path) as workshop:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "orders_again", engine)
 
@@ -445,8 +462,8 @@ async def test_an_engine_that_cannot_be_loaded_says_no_paths(
     assert "Error: " in caplog.text
 
 
-async def test_an_idle_process_is_ended_and_the_next_call_starts_another(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path, idle_s=0.05) as workshop:
+async def test_an_idle_process_is_ended_and_the_next_call_starts_another() -> None:
+    async with open_workshop(idle_s=0.05) as workshop:
         answers = await every(workshop, "hold", bytes=1, steps=20)
         await until(lambda: not is_running(answers[0][0]["pid"]))
         again = await every(workshop, "orders_again")
@@ -454,10 +471,8 @@ async def test_an_idle_process_is_ended_and_the_next_call_starts_another(tmp_pat
     assert again
 
 
-async def test_calls_that_came_while_it_was_loaded_do_not_start_another_later(
-    tmp_path: Path,
-) -> None:
-    async with open_workshop(tmp_path, idle_s=0.05) as workshop:
+async def test_calls_that_came_while_it_was_loaded_do_not_start_another_later() -> None:
+    async with open_workshop(idle_s=0.05) as workshop:
         async with asyncio.TaskGroup() as group:
             group.create_task(every(workshop, "orders_again"))
             for _ in range(10):  # The first has asked for a process by then; none is there.
@@ -472,10 +487,10 @@ async def test_calls_that_came_while_it_was_loaded_do_not_start_another_later(
     assert set(later) == {None}
 
 
-async def test_a_process_over_its_memory_ends_after_the_calls_at_hand(tmp_path: Path) -> None:
+async def test_a_process_over_its_memory_ends_after_the_calls_at_hand() -> None:
     limit = 200_000_000
 
-    async with open_workshop(tmp_path, memory_bytes=limit) as workshop:
+    async with open_workshop(memory_bytes=limit) as workshop:
         answers = await every(workshop, "hold", bytes=limit, steps=50)
         pid = answers[0][0]["pid"]
         await until(lambda: not is_running(pid))
@@ -484,20 +499,18 @@ async def test_a_process_over_its_memory_ends_after_the_calls_at_hand(tmp_path: 
     assert [facts["pid"] for facts, _ in answers] == [pid, pid]
 
 
-async def test_a_process_over_twice_its_memory_is_ended_at_once(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path, memory_bytes=50_000_000) as workshop:
+async def test_a_process_over_twice_its_memory_is_ended_at_once() -> None:
+    async with open_workshop(memory_bytes=50_000_000) as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "hold", bytes=200_000_000, steps=1_000_000)
 
     assert caught.value.failure is Failure.TRANSIENT
 
 
-async def test_too_many_waiting_calls_are_turned_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway_local.bench._WAITING", 2)
+async def test_too_many_waiting_calls_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.sdk.workshop.bench._WAITING", 2)
     async with (
-        open_workshop(tmp_path) as workshop,
+        open_workshop() as workshop,
         aclosing(workshop.call("demo", "count", {"to": 100})) as first,
         aclosing(workshop.call("demo", "count", {"to": 100})) as second,
     ):
@@ -510,8 +523,8 @@ async def test_too_many_waiting_calls_are_turned_away(
     assert caught.value.retry_after is not None
 
 
-async def test_text_that_is_no_unicode_is_the_caller_s_fault(tmp_path: Path) -> None:
-    async with open_workshop(tmp_path) as workshop:
+async def test_text_that_is_no_unicode_is_the_caller_s_fault() -> None:
+    async with open_workshop() as workshop:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "echo", text="\ud800")
         again = await every(workshop, "orders_again")
@@ -521,11 +534,9 @@ async def test_text_that_is_no_unicode_is_the_caller_s_fault(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_no_process_outlives_the_workshop(
-    loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path
-) -> None:
+def test_no_process_outlives_the_workshop(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def scenario() -> tuple[int | None, UpstreamError]:
-        async with open_workshop(tmp_path) as workshop:
+        async with open_workshop() as workshop:
             await every(workshop, "orders_again")
             pid = workshop.pid("demo")
         with pytest.raises(UpstreamError) as caught:
@@ -540,14 +551,14 @@ def test_no_process_outlives_the_workshop(
     assert error.failure is Failure.TRANSIENT
 
 
-async def test_calls_that_wait_when_the_workshop_stops_are_told(tmp_path: Path) -> None:
+async def test_calls_that_wait_when_the_workshop_stops_are_told() -> None:
     async def ask() -> UpstreamError:
         with pytest.raises(UpstreamError) as caught:
             await every(workshop, "orders_again")
         return caught.value
 
     async with asyncio.TaskGroup() as group:
-        async with open_workshop(tmp_path) as workshop:
+        async with open_workshop() as workshop:
             task = group.create_task(ask())
             await asyncio.sleep(0)
         error = await task
@@ -657,18 +668,22 @@ def gateway_program(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     program.write_text(
         textwrap.dedent(
             f"""
-            import asyncio
-            from pathlib import Path
+            import asyncio, logging
             from gateway.sdk.clock import SystemClock
-            from gateway.testing.deps import make_deps
-            from gateway_local.workshop import Workshop
+            from gateway.sdk.workshop import Workshop
 
             async def main():
-                async with make_deps("local", Path({str(tmp_path)!r}), clock=SystemClock()) as deps:
-                    shop = Workshop(
-                        deps, idle_s=60, memory_bytes=1 << 30, orders={{}}, package={PACKAGE!r}
-                    )
-                    deps.background.start("workshop", shop.run())
+                shop = Workshop(
+                    name="local",
+                    package={PACKAGE!r},
+                    orders={{}},
+                    idle_s=60,
+                    memory_bytes=1 << 30,
+                    clock=SystemClock(),
+                    log=logging.getLogger(),
+                )
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(shop.run())
                     async for _ in shop.call("demo", "hang", {{}}):
                         print(shop.pid("demo"), flush=True)
 
