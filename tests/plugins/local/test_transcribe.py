@@ -217,6 +217,18 @@ def test_long_sound_is_heard_in_stretches_and_timed_as_one(
     assert facts["duration_s"] - 3.0 < starts[-1] < facts["duration_s"]
 
 
+def test_what_is_drawn_by_lot_is_the_same_every_time(
+    tiny: Transcriber, speaker: Speech, tmp_path: Path
+) -> None:
+    path = tmp_path / "speech.mp3"
+    path.write_bytes(spoken(speaker))
+
+    heard = [written(tiny, path, temperature=1.5)["text"] for _ in range(3)]
+
+    assert heard[0] == heard[1] == heard[2]
+    assert words(heard[0]) != words(SENTENCE)
+
+
 def test_a_prompt_decides_how_names_are_spelt(
     tiny: Transcriber, speaker: Speech, tmp_path: Path
 ) -> None:
