@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 
-from gateway.config.document import Deadlines
 from gateway.pipeline import events, forward, media
 from gateway.pipeline.call import Call, Services, Tried
 from gateway.pipeline.gate import GateFullError
@@ -26,17 +25,17 @@ from gateway.sdk.providers import Attempt
 
 MAX_ATTEMPTS = 4
 _BY_ANSWER = MappingProxyType({"text": "events", "thing": "media", "bytes": "media"})
-_PATHS: Mapping[
-    tuple[str, bool], Callable[[Call, Target, Attempt, Deadlines], Awaitable[Reply]]
-] = MappingProxyType(
-    {
-        ("forward", True): forward.stream,
-        ("forward", False): forward.whole,
-        ("events", True): events.stream,
-        ("events", False): events.whole,
-        ("media", True): media.stream,
-        ("media", False): media.whole,
-    }
+_PATHS: Mapping[tuple[str, bool], Callable[[Call, Target, Attempt, Services], Awaitable[Reply]]] = (
+    MappingProxyType(
+        {
+            ("forward", True): forward.stream,
+            ("forward", False): forward.whole,
+            ("events", True): events.stream,
+            ("events", False): events.whole,
+            ("media", True): media.stream,
+            ("media", False): media.whole,
+        }
+    )
 )
 _log = logging.getLogger("dynagate.attempt")
 
@@ -100,7 +99,7 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
         answer = _PATHS[call.path, is_stream]
         try:
             watch.arm(deadlines.first_token_s if is_stream else deadlines.total_s)
-            return await answer(call, target, try_it, deadlines)
+            return await answer(call, target, try_it, services)
         except BaseException:
             gate.leave()
             raise
