@@ -64,7 +64,6 @@ def test_an_empty_password_is_missed() -> None:
         ("BMP", {}),
         ("WEBP", {}),
         ("WEBP", {"lossless": True}),
-        ("WEBP", {"exif": b"Exif\x00\x00"}),
     ],
 )
 def test_a_picture_is_measured_without_being_decoded(kind: str, options: dict[str, object]) -> None:
@@ -75,7 +74,28 @@ def test_a_picture_is_measured_without_being_decoded(kind: str, options: dict[st
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF0000WEBPVP9 ", b"BM", b"hello"]
+    "data",
+    [
+        b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00\x2c\x01\x00\x4c\x00\x00",
+        b"\xff\xd8\xff\xff\xc0\x00\x11\x08\x00\x4d\x01\x2d\x03",
+    ],
+    ids=["extended WebP", "JPEG with a fill byte"],
+)
+def test_rarer_heads_are_read_as_well(data: bytes) -> None:
+    assert size_of(data) == (301, 77)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"RIFF0000WEBPVP9 ",
+        b"BM",
+        b"\xff\xd8AB",
+        b"hello",
+    ],
 )
 def test_what_is_no_picture_has_no_size(data: bytes) -> None:
     assert size_of(data) is None

@@ -1,19 +1,21 @@
 """What `kind: sdwebui` asks of a webui, and what it makes of its answers."""
 
 import asyncio
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gateway.schema.failure import Failure
 from gateway.schema.images import ImageEditRequest, ImageRequest, Picture
 from gateway.sdk import Attempt, ImageEditProvider, ImageProvider, ModelLister, UpstreamError
 from gateway.testing.deps import make_deps
 from gateway_sdwebui import connect
+from gateway_sdwebui.host import Host, interrupt
 from gateway_sdwebui.provider import Webui
 from gateway_sdwebui.settings import WebuiSettings
 from tests.plugins.sdwebui.webui import FakeWebui, png
@@ -304,3 +306,78 @@ async def test_without_its_page_nothing_is_interrupted(tmp_path: Path) -> None:
         await asyncio.wait([call])
 
     assert webui.interrupted == []
+
+
+async def test_a_photograph_is_changed_in_a_size_that_a_gpu_holds(tmp_path: Path) -> None:
+    photo = Picture(png(4000, 1000), "image/png")
+    odd = Picture(b"????ftypavif", "image/avif")
+    async with FakeWebui() as webui, connected(tmp_path, webui.url) as provider:
+        for source in (photo, odd):
+            await provider.edit(ImageEditRequest("current", "x", (source,)), ATTEMPT)
+
+    first, second = webui.documents
+    assert (first["width"], first["height"]) == (2048, 512)
+    assert "width" not in second
+
+
+@pytest.mark.parametrize(
+    ("head", "media_type"),
+    [(b"\xff\xd8\xff\xe0", "image/jpeg"), (b"RIFF\x00\x00\x00\x00WEBP", "image/webp")],
+)
+async def test_pictures_come_as_the_page_is_set_to_store_them(
+    tmp_path: Path, head: bytes, media_type: str
+) -> None:
+    answer = f'{{"images": ["{b64encode(head).decode()}"], "info": "no JSON"}}'.encode()
+    async with FakeWebui(garbage=answer) as webui, connected(tmp_path, webui.url) as provider:
+        made = (await provider.draw(ImageRequest("current", "a cat"), ATTEMPT)).images
+
+    assert [(it.picture, it.seed) for it in made] == [(Picture(head, media_type), None)]
+
+
+@pytest.mark.parametrize("state", [{"completed": True}, {}])
+async def test_a_task_that_has_ended_or_was_never_heard_of_is_let_be(
+    tmp_path: Path, state: dict[str, bool]
+) -> None:
+    class Elsewhere(FakeWebui):
+        async def _progress(self, request: web.Request) -> web.Response:
+            self.looked.append(request.path)
+            return web.json_response({"active": False, "queued": False, **state})
+
+    async with Elsewhere() as webui, make_deps("webui", tmp_path) as deps:
+        settings = WebuiSettings(base_url=webui.url)
+        await interrupt(Host(deps.http, settings), "task(x)", pause_s=0)
+
+    assert webui.interrupted == []
+    assert len(webui.looked) == (1 if state else 6)
+
+
+async def test_an_answer_that_breaks_off_is_interrupted_too(tmp_path: Path) -> None:
+    class Breaking(FakeWebui):
+        async def _draw(self, request: web.Request) -> web.Response:
+            self.current = (await request.json())["force_task_id"]
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+    async with Breaking() as webui, connected(tmp_path, webui.url) as provider:
+        with pytest.raises(UpstreamError) as caught:
+            await provider.draw(ImageRequest("current", "a cat"), ATTEMPT)
+        await webui.wait(1, "interrupted")
+
+    assert caught.value.failure is Failure.TRANSIENT
+    assert webui.interrupted == [webui.current]
+
+
+@pytest.mark.parametrize("listing", ["<html>", "{}"])
+async def test_a_list_of_checkpoints_that_is_none_is_the_upstreams_fault(
+    tmp_path: Path, listing: str
+) -> None:
+    class Lost(FakeWebui):
+        async def _models(self, request: web.Request) -> web.Response:
+            return web.Response(text=listing)
+
+    async with Lost() as webui, connected(tmp_path, webui.url) as provider:
+        with pytest.raises(UpstreamError) as caught:
+            await provider.draw(ImageRequest("flux1-dev", "a cat"), ATTEMPT)
+
+    assert caught.value.failure is Failure.TRANSIENT
