@@ -17,6 +17,7 @@ from gateway.config.document import Document
 from gateway.config.load import Loaded
 from gateway.config.places import cache_dir, state_dir
 from gateway.dialects.errors import error_body, error_headers
+from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
 from gateway.pipeline.gate import Gate
 from gateway.pipeline.identify import Identifier
@@ -127,6 +128,9 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         stack.callback(call_log.flush)
         stack.push_async_callback(background.aclose)
+        pictures = Pictures(clock=clock, log=logging.getLogger("dynagate.pictures"))
+        stack.push_async_callback(pictures.stopped)
+        stack.callback(background.start("pictures", pictures.run()))
         connected = {
             name: await _connect(provider, document, stack, environ, (clock, background))
             for name, provider in providers.items()
@@ -139,6 +143,7 @@ async def open_gateway(
             clock=clock,
             metrics=Metrics(),
             log=call_log,
+            pictures=pictures,
             redact=redact,
             may_cost=document.server.is_loopback,
         )

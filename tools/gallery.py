@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from gateway.sdk.pictures.encode import encode
 from gateway_local.painting.compose import compose
 from gateway_local.painting.describe import describe
-from gateway_local.painting.encode import encode
 from gateway_local.painting.scene import read
 
 SIDE = 768

@@ -14,7 +14,7 @@ from gateway.dialects.fields import Choice, Integer, Kind, Text, refusal
 from gateway.dialects.openai_chat import check_fields
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
-from gateway.schema.images import ImageAnswer, ImageRequest
+from gateway.schema.images import Finishing, ImageAnswer, ImageRequest
 from gateway.schema.json import JsonObject
 
 IMAGE_FIELDS: Mapping[str, Kind] = MappingProxyType(
@@ -47,6 +47,7 @@ def parse_images(document: JsonObject, *, random_seed: int) -> Ask:
         raise CallError("unsupported_feature", message, param="response_format")
     width, height = _sides(document.get("size"))
     seed = document.get("seed")
+    media_type = f"image/{document.get('output_format') or 'png'}"
 
     def translate(given: JsonObject) -> ImageRequest:
         return ImageRequest(
@@ -56,7 +57,7 @@ def parse_images(document: JsonObject, *, random_seed: int) -> Ask:
             height=height,
             n=given.get("n") or 1,
             seed=random_seed if seed is None else seed,
-            media_type=f"image/{given.get('output_format') or 'png'}",
+            media_type=media_type,
             quality=given.get("quality"),
             style=given.get("style"),
         )
@@ -69,6 +70,7 @@ def parse_images(document: JsonObject, *, random_seed: int) -> Ask:
         document=document,
         answer="thing",
         has_seed=seed is not None,
+        finishing=Finishing(width, height, media_type),
     )
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import chain
 from types import MappingProxyType
 
-from gateway.config.document import Deadlines
 from gateway.pipeline import events, forward, hearing, media, speaking
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.route import Target, dropped_knobs
@@ -22,17 +21,17 @@ from gateway.schema.wires import fields_of
 from gateway.sdk.providers import Attempt
 
 _BY_ANSWER = MappingProxyType({"text": "events", "thing": "media", "bytes": "media"})
-_PATHS: Mapping[
-    tuple[str, bool], Callable[[Call, Target, Attempt, Deadlines], Awaitable[Reply]]
-] = MappingProxyType(
-    {
-        ("forward", True): forward.stream,
-        ("forward", False): forward.whole,
-        ("events", True): events.stream,
-        ("events", False): events.whole,
-        ("media", True): media.stream,
-        ("media", False): media.whole,
-    }
+_PATHS: Mapping[tuple[str, bool], Callable[[Call, Target, Attempt, Services], Awaitable[Reply]]] = (
+    MappingProxyType(
+        {
+            ("forward", True): forward.stream,
+            ("forward", False): forward.whole,
+            ("events", True): events.stream,
+            ("events", False): events.whole,
+            ("media", True): media.stream,
+            ("media", False): media.whole,
+        }
+    )
 )
 
 
@@ -83,6 +82,6 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
     )
     call.path = "forward" if is_forwarded else _BY_ANSWER[ask.answer]
     is_stream = ask.is_stream or ask.answer == "bytes"
-    work = partial(_PATHS[call.path, is_stream], call, target, try_it, deadlines)
+    work = partial(_PATHS[call.path, is_stream], call, target, try_it, services)
     limit_s = deadlines.first_token_s if is_stream else deadlines.total_s
     return await at_target(call, target, work, limit_s=limit_s, waiting_s=deadlines.total_s)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.config.document import Document
+from gateway.pictures.pictures import Pictures
 from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.route import Router, Target
 from gateway.pipeline.watch import Watch
@@ -30,6 +31,7 @@ class Services:
     clock: Clock
     metrics: Metrics
     log: CallLog
+    pictures: Pictures
     redact: Callable[[str], str]
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import fields, replace
 
 from gateway.config.document import Deadlines
-from gateway.pipeline.call import Call, Held
+from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.route import Target
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
@@ -21,7 +21,7 @@ _KNOBS = tuple(field.name for field in fields(Sampling))
 MAX_ANSWER_CHARS = 16 * 1024 * 1024
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Answer:
+async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Answer:
     """Return the whole generation; the target is free again."""
     folder = Folder()
     is_answered = False
@@ -40,7 +40,7 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
     return Answer(folder.result())
 
 
-async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Events:
+async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Events:
     """Return the events, once the first meaningful one is there."""
     generation = _generation(call, target, attempt)
     try:
@@ -49,7 +49,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadli
         await generation.aclose()
         raise
     call.held = Held(generation.aclose, target.connected.gate.leave)
-    return Events(_events(held, generation, call, deadlines))
+    return Events(_events(held, generation, call, services.document.deadlines))
 
 
 async def _hold(generation: AsyncGenerator[StreamEvent], call: Call) -> list[StreamEvent]:

@@ -8,8 +8,7 @@ from asyncio import CancelledError
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
-from gateway.config.document import Deadlines
-from gateway.pipeline.call import Call, Held
+from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.route import Target
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.json import JsonObject, Wire, read_object
@@ -38,7 +37,7 @@ _GRACE_S = 0.25
 """How long to wait for the end of a body after `[DONE]`, so that its connection can serve again."""
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Whole:
+async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Whole:
     """Return the upstream's reply as it came, once it is known to be one; free the target."""
     wire, document, provider = _prepare(call, target)
     async with provider.forward(wire, document, attempt) as answer:
@@ -62,7 +61,7 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
     return Whole(body)
 
 
-async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Frames:
+async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Frames:
     """Return the upstream's frames, once the first meaningful one is there."""
     wire, document, provider = _prepare(call, target)
     # Entered and left by hand: an AsyncExitStack keeps 1 KB a stream.
@@ -70,7 +69,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadli
     answer = await forwarding.__aenter__()
     close = partial(forwarding.__aexit__, None, None, None)
     try:
-        relay = _Relay(aiter(answer.chunks), call, deadlines.between_tokens_s)
+        relay = _Relay(aiter(answer.chunks), call, services.document.deadlines.between_tokens_s)
         held = await relay.hold()
     except BaseException:
         await close()

@@ -4,18 +4,19 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from gateway.config.document import Deadlines
-from gateway.pipeline.call import Call, Held
+from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.route import Target
 from gateway.pipeline.watched import Watched
 from gateway.schema.audio import MEDIA_TYPES, SpeechRequest, Transcript, TranscriptionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import Failure
-from gateway.schema.images import ImageAnswer, ImageRequest
+from gateway.schema.images import ImageAnswer, ImageEditRequest, ImageRequest
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.reply import Made, Stream
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.media import (
     EmbeddingProvider,
+    ImageEditProvider,
     ImageProvider,
     ModerationProvider,
     SpeechProvider,
@@ -24,9 +25,11 @@ from gateway.sdk.media import (
 from gateway.sdk.providers import Attempt
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Made:
+async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Made:
     """Return the thing that was asked for; the target is free again."""
     thing = await _make(call, target, attempt)
+    if isinstance(thing, ImageAnswer):
+        thing = await _finished(thing, call, services)
     if isinstance(thing, Embeddings | Transcript):
         call.usage = thing.usage
     if isinstance(thing, Embeddings | ImageAnswer | Moderation):
@@ -35,14 +38,16 @@ async def whole(call: Call, target: Target, attempt: Attempt, deadlines: Deadlin
     return Made(thing)
 
 
-async def stream(call: Call, target: Target, attempt: Attempt, deadlines: Deadlines) -> Stream:
+async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Stream:
     """Return the sound from its first bytes on."""
     request = call.ask.meaning()
     if not isinstance(request, SpeechRequest):
         raise UpstreamError(Failure.UNSUPPORTED, "this is nothing to speak")
     first, speech = await begin_speech(request, target, attempt)
     call.held = Held(speech.aclose, target.connected.gate.leave)
-    return Stream(MEDIA_TYPES[request.format], _sound(first, speech, call, deadlines))
+    return Stream(
+        MEDIA_TYPES[request.format], _sound(first, speech, call, services.document.deadlines)
+    )
 
 
 async def begin_speech(
@@ -76,13 +81,26 @@ async def _make(
     if isinstance(request, ModerationRequest) and isinstance(provider, ModerationProvider):
         return await provider.moderate(replace(request, model=target.model), attempt)
     if isinstance(request, ImageRequest) and isinstance(provider, ImageProvider):
-        pictures = await provider.draw(replace(request, model=target.model), attempt)
-        if not pictures.images:
-            raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
-        return pictures
+        return await provider.draw(replace(request, model=target.model), attempt)
+    if isinstance(request, ImageEditRequest) and isinstance(provider, ImageEditProvider):
+        return await provider.edit(replace(request, model=target.model), attempt)
     if isinstance(request, TranscriptionRequest) and isinstance(provider, TranscriptionProvider):
         return await provider.transcribe(replace(request, model=target.model), attempt)
     raise UpstreamError(Failure.UNSUPPORTED, "this provider cannot do that")
+
+
+async def _finished(answer: ImageAnswer, call: Call, services: Services) -> ImageAnswer:
+    """Return the pictures as the caller asked for them, whoever made them."""
+    if not answer.images:
+        raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
+    finishing = call.ask.finishing
+    if finishing is None:
+        return answer
+    images = [
+        replace(image, picture=await services.pictures.finish(image.picture, finishing))
+        for image in answer.images
+    ]
+    return replace(answer, images=tuple(images))
 
 
 async def _sound(

@@ -68,7 +68,9 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 _GENERATING = (
     "/completions",
     "/embeddings",
+    "/images/edits",
     "/images/generations",
+    "/images/variations",
     "/moderations",
     "/audio/speech",
     "/audio/transcriptions",

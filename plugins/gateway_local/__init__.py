@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
 from gateway.sdk import Deps, ProviderKind, hookimpl
+from gateway.sdk.workshop import Workshop
 from gateway_local.catalogue import EMBED_ID, TRANSCRIBE_ID, catalogue
 from gateway_local.engine import Engine
 from gateway_local.making import Maker
@@ -15,7 +16,6 @@ from gateway_local.provider import Local
 from gateway_local.pull import LocalWeights
 from gateway_local.settings import LocalSettings
 from gateway_local.shelf import Shelf
-from gateway_local.workshop import Workshop
 
 
 @asynccontextmanager
@@ -31,9 +31,12 @@ async def connect(settings: LocalSettings, deps: Deps) -> AsyncGenerator[Local]:
     hearing = rows[TRANSCRIBE_ID].place(deps.cache_dir).parent
     threads = settings.engine_threads
     workshop = Workshop(
-        deps,
+        name="local",
+        package="gateway_local.engines",
         idle_s=settings.engine_idle_s,
         memory_bytes=settings.engine_bytes,
+        clock=deps.clock,
+        log=deps.log,
         orders={
             "embed": {"path": str(vectors), "threads": threads},
             "look": {"threads": threads},

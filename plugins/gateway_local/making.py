@@ -1,22 +1,26 @@
-"""What this kind makes besides text: vectors, judgements and speech."""
+"""What this kind makes besides text: vectors, judgements, pictures, speech and transcripts."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import cached_property
 
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
-from gateway.schema.failure import Failure
-from gateway.schema.images import ImageAnswer, ImageRequest, MadeImage, Picture
+from gateway.schema.images import (
+    ImageAnswer,
+    ImageEditRequest,
+    ImageRequest,
+    MadeImage,
+    Picture,
+)
 from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Judgement, Moderation, ModerationRequest
 from gateway.schema.usage import Usage
-from gateway.sdk import ModelCard, UpstreamError
+from gateway.sdk import ModelCard
+from gateway.sdk.workshop import Workshop
 from gateway_local.judging import Judge
 from gateway_local.voices import VOICES
-from gateway_local.workshop import Workshop
 
 EMBED, MODERATE, PAINTER = "embed", "moderate", "painter"
 SPEECH, TRANSCRIBE = "speech", "transcribe"
@@ -41,9 +45,12 @@ CARDS: Mapping[str, ModelCard] = {
     PAINTER: ModelCard(
         description="A procedural painter, no AI model: it reads the words of the prompt that it "
         "knows (subjects, colours, time of day, weather, styles) and draws them; the same seed, "
-        "size and prompt give the same picture.",
-        input_modalities=("text",),
+        "size and prompt give the same picture. It changes pictures by named image operations "
+        "(brighten, blur, sepia, crop, rotate, watercolour, collage and others), and within a mask "
+        "also removes or draws.",
+        input_modalities=("text", "image"),
         output_modalities=("image",),
+        deterministic=True,
     ),
     SPEECH: ModelCard(
         description="hibari-tts, run on this machine: English, six voices derived from one.",
@@ -75,7 +82,7 @@ class Maker:
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return one vector a text."""
         asked = {"texts": list(request.texts), "dimensions": request.dimensions}
-        facts, blob = await self._only("embed", "embed", asked)
+        facts, blob = await self._workshop.only("embed", "embed", asked)
         step = 4 * int(facts["dimensions"])
         vectors = tuple(blob[at : at + step] for at in range(0, len(blob), step))
         usage = Usage(input_tokens=sum(facts["tokens"]))
@@ -94,28 +101,24 @@ class Maker:
         return Moderation(tuple(judgements), "lexicon-heuristic-en")
 
     async def draw(self, request: ImageRequest) -> ImageAnswer:
-        """Return the pictures."""
-        asked = {
-            "prompt": request.prompt,
-            "width": request.width,
-            "height": request.height,
-            "n": request.n,
-            "seed": request.seed,
-            "style": request.style,
-        }
+        """Return the pictures, always PNG."""
+        return await self._painted("draw", _wanted(request))
+
+    async def edit(self, request: ImageEditRequest) -> ImageAnswer:
+        """Return the changed pictures, always PNG."""
+        asked = _wanted(request) | {"has_mask": request.mask is not None}
+        given = request.sources if request.mask is None else (*request.sources, request.mask)
+        return await self._painted("edit", asked, [picture.data for picture in given])
+
+    async def _painted(
+        self, method: str, asked: JsonObject, blobs: Sequence[bytes] = ()
+    ) -> ImageAnswer:
         made = []
-        async with aclosing(self._workshop.call("painter", "draw", asked)) as items:
+        async with aclosing(self._workshop.call("painter", method, asked, blobs)) as items:
             async for facts, data in items:
                 said = facts["revised_prompt"]
                 made.append(MadeImage(Picture(data, facts["media_type"]), facts["seed"], said))
-        if request.media_type != "image/png":
-            made = [await self._as(image, request.media_type) for image in made]
         return ImageAnswer(tuple(made), model="painter")
-
-    async def _as(self, image: MadeImage, media_type: str) -> MadeImage:
-        asked = {"media_type": media_type}
-        _, data = await self._only("painter", "finish", asked, (image.picture.data,))
-        return replace(image, picture=Picture(data, media_type))
 
     async def transcribe(self, request: TranscriptionRequest) -> Transcript:
         """Return what was said."""
@@ -127,7 +130,7 @@ class Maker:
             "is_translation": request.is_translation,
             "has_words": request.has_words,
         }
-        facts, _ = await self._only("transcribe", "transcribe", asked)
+        facts, _ = await self._workshop.only("transcribe", "transcribe", asked)
         return Transcript(
             text=facts["text"],
             language=facts["language"],
@@ -150,11 +153,14 @@ class Maker:
                 if sound:
                     yield sound
 
-    async def _only(
-        self, engine: str, method: str, asked: JsonObject, blobs: Sequence[bytes] = ()
-    ) -> tuple[JsonObject, bytes]:
-        """Return the one item that `method` gives."""
-        async with aclosing(self._workshop.call(engine, method, asked, blobs)) as items:
-            async for item in items:
-                return item
-        raise UpstreamError(Failure.TRANSIENT, f"local: the engine {engine!r} gave nothing")
+
+def _wanted(request: ImageRequest | ImageEditRequest) -> JsonObject:
+    """Return what the painter is asked for, in its words."""
+    return {
+        "prompt": request.prompt,
+        "width": request.width,
+        "height": request.height,
+        "n": request.n,
+        "seed": request.seed,
+        "style": request.style,
+    }

@@ -10,8 +10,8 @@ from gateway.schema.chat import ChatRequest, ImagePart, Message, Part, TextPart
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
 from gateway.sdk import Attempt, HttpClient, HttpError, TooLargeError, UpstreamError
+from gateway.sdk.workshop import Workshop
 from gateway_local.seeing import describe
-from gateway_local.workshop import Workshop
 
 _MAX_PICTURES = 8
 _MAX_BYTES = 10 * 1024 * 1024

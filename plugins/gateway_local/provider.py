@@ -9,7 +9,7 @@ from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.events import Finish, Started, StreamEvent, TextDelta, ToolCallStarted
 from gateway.schema.failure import Failure
-from gateway.schema.images import ImageAnswer, ImageRequest
+from gateway.schema.images import ImageAnswer, ImageEditRequest, ImageRequest
 from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.usage import Usage
@@ -121,6 +121,11 @@ class Local:
         """Return the pictures."""
         _check(request.model, PAINTER)
         return await self._maker.draw(request)
+
+    async def edit(self, request: ImageEditRequest, attempt: Attempt) -> ImageAnswer:
+        """Return the changed pictures."""
+        _check(request.model, PAINTER)
+        return await self._maker.edit(request)
 
     async def speak(self, request: SpeechRequest, attempt: Attempt) -> AsyncGenerator[bytes]:
         """Yield the sound as it is made."""

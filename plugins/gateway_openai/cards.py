@@ -1,26 +1,49 @@
 """What the name of a model behind such an API tells of it."""
 
 import re
+from typing import NamedTuple
 
 from gateway.sdk import ModelCard
+from gateway.sdk.providers import Modality
 
-_EMBEDDING = re.compile(r"embed|bge-|gte-|e5-", re.IGNORECASE)
-_SPEECH = re.compile(r"(^|[-_/])tts|kokoro|orpheus", re.IGNORECASE)
-_TRANSCRIPTION = re.compile(r"whisper|transcribe|parakeet", re.IGNORECASE)
-_SPEAKING = re.compile(r"(^|/)gpt-([\w.]+-)*audio", re.IGNORECASE)
-_IMAGE = re.compile(r"image|dall-e|flux|stable-diffusion|sdxl", re.IGNORECASE)
-_MODERATION = re.compile(r"moderation", re.IGNORECASE)
-_ROWS = (
-    (_EMBEDDING, ModelCard(input_modalities=("text",), output_modalities=("embedding",))),
-    (_SPEECH, ModelCard(input_modalities=("text",), output_modalities=("audio",))),
-    (_TRANSCRIPTION, ModelCard(input_modalities=("audio",), output_modalities=("text",))),
-    (_IMAGE, ModelCard(input_modalities=("text",), output_modalities=("image",))),
-    (_MODERATION, ModelCard(input_modalities=("text",), output_modalities=("moderation",))),
-    (_SPEAKING, ModelCard(output_modalities=("text", "audio"))),
+
+class _Sort(NamedTuple):
+    """Models by what is found in their name, what they take and what they make."""
+
+    name: str
+    takes: tuple[Modality, ...] | None
+    makes: tuple[Modality, ...] = ("text",)
+
+
+# The first whose name is found counts. Those of chat models carry a version, so that no host can
+# mean something else by them; of the rest nobody knows what they take.
+_SORTS = (
+    _Sort(r"embed|bge-|gte-|e5-", ("text",), ("embedding",)),
+    _Sort(r"(^|[-_/])tts|kokoro|orpheus", ("text",), ("audio",)),
+    _Sort(r"whisper|transcribe|parakeet", ("audio",)),
+    _Sort(r"gpt-image|dall-e-2|kontext|image-edit|seededit|pix2pix", ("text", "image"), ("image",)),
+    _Sort(r"image|dall-e|flux|stable-diffusion|sdxl", ("text",), ("image",)),
+    _Sort(r"moderation", ("text",), ("moderation",)),
 )
-_OTHER = ModelCard(output_modalities=("text",), json_object=True)
+_CHATS = (
+    _Sort(r"(^|/)gpt-([\w.]+-)*audio", None, ("text", "audio")),
+    _Sort(r"(^|/)gpt-4o(-mini)?(-20\d\d-\d\d-\d\d)?$", ("text", "image")),
+    _Sort(r"(^|/)(gpt-4\.1|pixtral|llava|llama-4-(scout|maverick))", ("text", "image")),
+    _Sort(r"(^|/)qwen(2|2\.5|3)-vl", ("text", "image")),
+    _Sort(r"(^|/)(gpt-3\.5|gpt-oss|o1-mini|o3-mini|deepseek-r1|llama-3\.[13]-)", ("text",)),
+    _Sort("", None),
+)
 
 
-def card_of(model: str) -> ModelCard:
-    """Return the card; a configured one wins over it."""
-    return next((card for pattern, card in _ROWS if pattern.search(model)), _OTHER)
+def card_of(model: str, *, fetches_links: bool | None = None) -> ModelCard:
+    """Return the card; a configured one wins over it. `fetches_links` is what the host does."""
+    for sort in _SORTS:
+        if re.search(sort.name, model, re.IGNORECASE):
+            return ModelCard(input_modalities=sort.takes, output_modalities=sort.makes)
+    chat = next(sort for sort in _CHATS if re.search(sort.name, model, re.IGNORECASE))
+    return ModelCard(
+        input_modalities=chat.takes,
+        output_modalities=chat.makes,
+        json_object=True,
+        fetches_links=fetches_links,
+    )

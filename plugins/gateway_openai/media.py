@@ -5,20 +5,17 @@ Source: OpenAI API reference, Embeddings, Moderations, Audio.
 
 import base64
 import binascii
-import os
 from array import array
 from collections.abc import Mapping
-
-import orjson
 
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import Failure
-from gateway.schema.images import ImageAnswer, ImageRequest, MadeImage, Picture
 from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Judgement, Moderation, ModerationRequest
 from gateway.schema.usage import Usage
 from gateway.sdk import UpstreamError
+from gateway_openai.multipart import File, form
 
 
 def embedding_document(request: EmbeddingRequest) -> JsonObject:
@@ -46,33 +43,6 @@ def embeddings_of(reply: JsonObject) -> Embeddings:
         Usage(input_tokens=count) if isinstance(count, int) else None,
         _text(reply.get("model")),
     )
-
-
-def image_document(request: ImageRequest) -> JsonObject:
-    """Return the body that asks for `request`; a host that wants other sizes says so itself."""
-    document: JsonObject = {"model": request.model, "prompt": request.prompt, "n": request.n}
-    if request.width is not None and request.height is not None:
-        document["size"] = f"{request.width}x{request.height}"
-    if request.quality is not None:
-        document["quality"] = request.quality
-    if request.model.startswith("gpt-image"):
-        document["output_format"] = request.media_type.removeprefix("image/")
-    else:
-        document["response_format"] = "b64_json"
-    return document
-
-
-def images_of(reply: JsonObject) -> ImageAnswer:
-    """Return the pictures of a reply; their bytes say what they are."""
-    made = []
-    for row in _objects(reply.get("data")):
-        try:
-            data = base64.b64decode(row["b64_json"], validate=True)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UpstreamError(Failure.TRANSIENT, "a picture is not base64") from error
-        picture = Picture(data, _sniffed(data))
-        made.append(MadeImage(picture, revised_prompt=_text(row.get("revised_prompt"))))
-    return ImageAnswer(tuple(made))
 
 
 def moderation_document(request: ModerationRequest) -> JsonObject:
@@ -113,18 +83,8 @@ def transcription_form(request: TranscriptionRequest) -> tuple[bytes, Mapping[st
         fields.append(("temperature", str(request.temperature)))
     if request.has_words:
         fields += [("timestamp_granularities[]", name) for name in ("word", "segment")]
-    boundary = f"dynagate-{os.urandom(16).hex()}"
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields
-    ]
-    filename = "".join(c for c in request.filename if c.isalnum() or c in "._-")[-64:] or "audio"
-    head = f'Content-Disposition: form-data; name="file"; filename="{filename}"'
-    parts.append(
-        f"--{boundary}\r\n{head}\r\nContent-Type: application/octet-stream\r\n\r\n".encode()
-    )
-    parts += [request.path.read_bytes(), f"\r\n--{boundary}--\r\n".encode()]
-    return b"".join(parts), {"content-type": f"multipart/form-data; boundary={boundary}"}
+    data = request.path.read_bytes()
+    return form(fields, [File("file", request.filename, data)])
 
 
 def transcript_of(reply: JsonObject) -> Transcript:
@@ -143,17 +103,6 @@ def transcript_of(reply: JsonObject) -> Transcript:
             for row in _objects(reply.get("words"))
         ),
     )
-
-
-def body_of(document: JsonObject) -> bytes:
-    """Return the bytes of a JSON body."""
-    return orjson.dumps(document)
-
-
-def _sniffed(data: bytes) -> str:
-    if data.startswith(b"\xff\xd8"):
-        return "image/jpeg"
-    return "image/webp" if data[8:12] == b"WEBP" else "image/png"
 
 
 def _judgement(row: object) -> Judgement:

@@ -9,7 +9,7 @@ from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.events import StreamEvent
 from gateway.schema.failure import Failure
-from gateway.schema.images import ImageAnswer, ImageRequest
+from gateway.schema.images import ImageAnswer, ImageEditRequest, ImageRequest
 from gateway.schema.json import JsonObject, Wire, read_object
 from gateway.schema.moderation import Moderation, ModerationRequest
 from gateway.schema.sse import FrameTooLargeError, Splitter, data_of, frames_of
@@ -29,7 +29,7 @@ from gateway.sdk.openai_wire import (
     document_of,
     events_of_reply,
 )
-from gateway_openai import media
+from gateway_openai import media, pictures
 from gateway_openai.cards import card_of
 from gateway_openai.exchange import REPLY_BYTES, Exchange, Reached, reply_of
 from gateway_openai.failures import error_in_stream, refusal, unreachable
@@ -37,6 +37,7 @@ from gateway_openai.settings import OpenAISettings
 
 _PATHS = {Wire.OPENAI_CHAT: "/chat/completions", Wire.OPENAI_COMPLETIONS: "/completions"}
 _OK = 200
+_AT_ONCE = 4
 
 
 class OpenAI:
@@ -51,6 +52,8 @@ class OpenAI:
             headers["authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         headers |= {name: text.get_secret_value() for name, text in settings.headers.items()}
         self._row = row
+        self._fetch = deps.fetch
+        self._fetches_links = settings.fetches_links()
         self._host = Reached(deps.http, row.base_url, headers)
 
     def forward(
@@ -97,10 +100,28 @@ class OpenAI:
         return media.embeddings_of(await reply_of(Exchange(self._host, "/embeddings", document)))
 
     async def draw(self, request: ImageRequest, attempt: Attempt) -> ImageAnswer:
-        """Return the pictures."""
-        document = media.image_document(request)
-        exchange = Exchange(self._host, "/images/generations", document)
-        return media.images_of(await reply_of(exchange))
+        """Return the pictures; of several calls at once where the model draws fewer in one."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(part: ImageRequest) -> ImageAnswer:
+            async with gate:
+                document = pictures.image_document(part)
+                reply = await reply_of(Exchange(self._host, "/images/generations", document))
+            return await pictures.images_of(reply, self._fetch, attempt.deadline)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(part)) for part in pictures.parts_of(request)]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        answers = [task.result() for task in tasks]
+        return ImageAnswer(tuple(image for answer in answers for image in answer.images))
+
+    async def edit(self, request: ImageEditRequest, attempt: Attempt) -> ImageAnswer:
+        """Return the changed pictures."""
+        path, body, headers = await asyncio.to_thread(pictures.edit_form, request)
+        reply = await reply_of(Exchange(self._host, path, body, headers))
+        return await pictures.images_of(reply, self._fetch, attempt.deadline)
 
     async def moderate(self, request: ModerationRequest, attempt: Attempt) -> Moderation:
         """Return one judgement a text."""
@@ -125,8 +146,8 @@ class OpenAI:
         return media.transcript_of(await reply_of(exchange))
 
     def card(self, model: str) -> ModelCard:
-        """Say what the name of a model tells of it."""
-        return card_of(model)
+        """Say what the name of a model tells of it, and the host of its links."""
+        return card_of(model, fetches_links=self._fetches_links)
 
     async def models(self) -> Sequence[ListedModel]:
         """Ask the host which models there are."""

@@ -75,6 +75,12 @@ class OpenAISettings(BaseModel):
             update={name: value for name, value in own.items() if value is not None}
         )
 
+    def fetches_links(self) -> bool | None:
+        """Return True where a known host out on the internet gets callers' pictures itself."""
+        if self.host is None or self.base_url is not None:
+            return None
+        return None if urlsplit(self.row().base_url).hostname == "127.0.0.1" else True
+
     def missing(self) -> str | None:
         """Return why this provider cannot work yet: its key is empty, or needed and not there."""
         if self.api_key is not None and not self.api_key.get_secret_value():

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"gateway", "gateway_chaos", "gateway_local", "gateway_openai"}
+PACKAGES = {"gateway", "gateway_chaos", "gateway_local", "gateway_openai", "gateway_sdwebui"}
 
 
 @pytest.fixture(scope="module")

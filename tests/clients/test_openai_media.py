@@ -11,6 +11,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession, FormData
 from openai import AsyncOpenAI
+from PIL import Image
 
 from gateway.testing.upstream import FakeUpstream, body, reset, status
 from tests.running import Running, run_gateway
@@ -149,8 +150,14 @@ async def test_a_chat_model_embeds_nothing(client: AsyncOpenAI) -> None:
     assert raised.value.code == "unsupported_feature"
 
 
+def picture(kind: str, size: tuple[int, int]) -> bytes:
+    data = BytesIO()
+    Image.new("RGB", size, "teal").save(data, kind)
+    return data.getvalue()
+
+
 async def test_pictures_are_drawn(client: AsyncOpenAI, upstream: FakeUpstream) -> None:
-    png = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    png = picture("PNG", (512, 512))
     row = {"b64_json": base64.b64encode(png).decode(), "revised_prompt": "a cat, as it is"}
     upstream.will(body(orjson.dumps({"created": 1, "data": [row, row]})))
 
@@ -162,6 +169,33 @@ async def test_pictures_are_drawn(client: AsyncOpenAI, upstream: FakeUpstream) -
     asked = upstream.requests[0].document
     assert (asked["model"], asked["size"], asked["n"]) == ("flux-x", "512x512", 2)
     assert asked["response_format"] == "b64_json"
+
+
+async def test_pictures_are_as_large_and_of_the_type_asked_for_whoever_draws(
+    client: AsyncOpenAI, upstream: FakeUpstream
+) -> None:
+    row = {"b64_json": base64.b64encode(picture("WEBP", (60, 40))).decode()}
+    upstream.will(body(orjson.dumps({"created": 1, "data": [row]})))
+
+    answer = await client.images.generate(
+        model="flux", prompt="a cat", size="128x64", output_format="jpeg"
+    )
+
+    made = Image.open(BytesIO(base64.b64decode((answer.data or [])[0].b64_json or "")))
+    assert (made.format, made.size) == ("JPEG", (128, 64))
+
+
+async def test_a_picture_that_cannot_be_read_is_the_hosts_fault(
+    client: AsyncOpenAI, upstream: FakeUpstream
+) -> None:
+    row = {"b64_json": base64.b64encode(b"<html>no credit left</html>").decode()}
+    upstream.will(body(orjson.dumps({"created": 1, "data": [row]})))
+
+    with pytest.raises(openai.InternalServerError) as refused:
+        await client.images.generate(model="flux", prompt="a cat")
+
+    assert refused.value.status_code == 502
+    assert "could not be read" in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway_chaos import ChaosSettings
 from gateway_local.settings import LocalSettings
 from gateway_openai.settings import OpenAISettings
+from gateway_sdwebui.settings import WebuiSettings
 from tests.cli.command_line import CommandLine
 from tests.docs.pages import ROOT, blocks, page, quoted, rows, section
 from tests.docs.settings import Key, keys
@@ -22,6 +23,7 @@ TARGET = "models.<name>.targets[]."
 KINDS: dict[str, type[BaseModel]] = {
     "openai": OpenAISettings,
     "local": LocalSettings,
+    "sdwebui": WebuiSettings,
     "chaos": ChaosSettings,
 }
 
@@ -100,7 +102,7 @@ def test_every_variable_that_is_read_is_described() -> None:
 
 
 def test_the_example_of_an_open_server_is_a_configuration(dynagate: CommandLine) -> None:
-    (example,) = blocks(PAGE, "yaml")
+    (example,) = blocks(section(PAGE, "Opening it to others"), "yaml")
     rest = "providers: {c: {kind: chaos}}\nmodels: {m: {targets: [{provider: c, model: echo}]}}\n"
     dynagate.write(example + rest)
 

@@ -18,7 +18,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
 from gateway.schema.json import JsonObject
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 
 DIMENSIONS = 384
 MAX_TOKENS = 256  # What the model was trained with; the first and the last are marks.

@@ -6,10 +6,16 @@ Orders: `threads` (default 1), and `seconds` that reading one picture may take (
 import time
 from collections.abc import Callable, Iterator
 
+from PIL import Image, ImageStat
+
 from gateway.schema.json import JsonObject
+from gateway.sdk.pictures.decode import decode
 from gateway_local.sight.colours import colours_of
-from gateway_local.sight.opening import flat, opened
 from gateway_local.sight.text import Reader
+
+_KEPT_PIXELS = 8_000_000  # Enough for an A4 page at 280 dots an inch.
+_KEPT_SIDE = 8192
+_BRIGHT = 140
 
 
 def load(orders: JsonObject) -> "Looker":
@@ -41,21 +47,33 @@ class Looker:
 
     def _look_at(self, data: bytes) -> Iterator[tuple[JsonObject, bytes] | None]:
         end = self._clock() + self._seconds
-        picture = opened(data)
+        picture = decode(data, param="messages", most_side=_KEPT_SIDE, most_pixels=_KEPT_PIXELS)
         yield None
         text = yield from self._reader.read(
-            flat(picture.frame), is_time_up=lambda: self._clock() > end
+            _readable(picture.image), is_time_up=lambda: self._clock() > end
         )
         facts: JsonObject = {
             "width": picture.width,
             "height": picture.height,
-            "format": picture.format,
+            "format": picture.media_type.removeprefix("image/").upper(),
             "frames": picture.frames,
             "colours": [
-                {"name": name, "share": share} for name, share in colours_of(picture.frame)
+                {"name": name, "share": share} for name, share in colours_of(picture.image)
             ],
             "lines": list(text.lines),
             "confidence": text.confidence,
             "unread": text.unread,
         }
         yield facts, b""
+
+
+def _readable(image: Image.Image) -> Image.Image:
+    """Return `image` in RGB; what is transparent gets the background that shows its content."""
+    if image.mode == "RGB":
+        return image
+    alpha = image.getchannel("A")
+    visible = ImageStat.Stat(image.convert("L"), mask=alpha.point(lambda value: value > 0 and 255))
+    is_bright = visible.count[0] > 0 and visible.mean[0] > _BRIGHT
+    background = Image.new("RGB", image.size, "black" if is_bright else "white")
+    background.paste(image, mask=alpha)
+    return background

@@ -7,7 +7,7 @@ from hibari import Hibari, dsp  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from gateway.schema.json import JsonObject
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.pieces import Piece, cut, readable
 from gateway_local.sound import SPOKEN_HZ, Encoder, Samples
 from gateway_local.voices import VOICES, Voice

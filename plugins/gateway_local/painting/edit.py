@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.pictures.decode import flat
+from gateway.sdk.pictures.fit import cover
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.painting import operations
 from gateway_local.painting.chance import branch, generator
 from gateway_local.painting.changes import Dose, side_by_side, vary
 from gateway_local.painting.compose import compose
-from gateway_local.painting.decode import flat
 from gateway_local.painting.describe import describe
-from gateway_local.painting.fit import cover
 from gateway_local.painting.inpaint import fill
 from gateway_local.painting.operations import Operation
 from gateway_local.painting.scene import Scene, read

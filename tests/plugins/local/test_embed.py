@@ -15,12 +15,12 @@ from gateway.config.places import cache_dir
 from gateway.schema.failure import Failure
 from gateway.sdk import UpstreamError
 from gateway.sdk.clock import SystemClock
+from gateway.sdk.workshop import EngineRefusal
 from gateway.testing.deps import make_deps
 from gateway_local.catalogue import Entry, Mirror, Wheel, models_dir
 from gateway_local.engines.embed import Embedder, batches, load
-from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.mirror import fetch_parts
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 WEIGHTS = Entry(
     id="all-minilm-l6-v2",
@@ -203,7 +203,7 @@ def test_missing_weights_are_said(tmp_path: Path) -> None:
 async def test_the_workshop_embeds_and_refuses(model: Path, tmp_path: Path) -> None:
     orders = {"embed": {"path": str(model), "threads": 1}}
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
-        shop = Workshop(deps, idle_s=60, memory_bytes=2**30, orders=orders)
+        shop = make_workshop(deps, orders)
         stop = deps.background.start("workshop", shop.run())
 
         async with aclosing(shop.call("embed", "embed", {"texts": ["one", "two"]})) as items:

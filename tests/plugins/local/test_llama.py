@@ -42,7 +42,7 @@ from gateway_local.pictures import Seer
 from gateway_local.provider import Local
 from gateway_local.settings import LocalSettings
 from gateway_local.shelf import Chosen, Shelf
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 CLOCK = SystemClock()
 CLOSE = {"connection": "close"}  # As llama.cpp answers a request that says so.
@@ -74,7 +74,7 @@ async def scripted(
         engine = ReadyEngine(upstream)
         settings = LocalSettings()
         shelf = Shelf(settings, folder)
-        workshop = Workshop(deps, idle_s=1, memory_bytes=2**30, orders={})
+        workshop = make_workshop(deps, {})
         seer = Seer(workshop, deps.fetch, context=4096)
         worker = cast("Engine", engine)
         maker = Maker(workshop)

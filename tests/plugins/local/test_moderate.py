@@ -10,7 +10,7 @@ from gateway.testing.deps import make_deps
 from gateway_local.judging import MAX_CHARACTERS, Judge
 from gateway_local.lexicon import CATEGORIES, Lexicon, hashed, read_lexicon
 from gateway_local.spelling import tokens
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 JUDGE = Judge()
 MILLION = 1_000_000
@@ -259,7 +259,7 @@ def test_words_are_small_and_without_apostrophes_and_marks_stand_between_them() 
 async def test_the_workshop_judges_texts_one_after_the_other(tmp_path: Path) -> None:
     texts = ["I will kill you", "The sea is calm."]
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
-        shop = Workshop(deps, idle_s=60, memory_bytes=2**30, orders={})
+        shop = make_workshop(deps, {})
         stop = deps.background.start("workshop", shop.run())
 
         async with aclosing(shop.call("moderate", "moderate", {"texts": texts})) as items:

@@ -16,7 +16,7 @@ from gateway.sdk import Attempt, UpstreamError
 from gateway.testing.deps import make_deps
 from gateway.testing.upstream import FakeUpstream, body, status
 from gateway_local.pictures import Seer
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 FAR = 1e12
 
@@ -42,7 +42,7 @@ def asked(*urls: str) -> ChatRequest:
 @asynccontextmanager
 async def seeing(folder: Path, *egress: str) -> AsyncGenerator[Seer]:
     async with make_deps("local", folder, egress=egress) as deps:
-        workshop = Workshop(deps, idle_s=60, memory_bytes=2**30, orders={"look": {"threads": 1}})
+        workshop = make_workshop(deps, {"look": {"threads": 1}})
         stop = deps.background.start("workshop", workshop.run())
         try:
             yield Seer(workshop, deps.fetch, context=1000)
@@ -93,8 +93,8 @@ async def test_a_url_is_fetched_where_the_operator_allows_it(
         ("data:image/png,xx", "must be base64"),
         ("data:image/png;base64,%%%", "not base64"),
         ("data:image/png;base64," + "A" * 14_000_000, "more than"),
-        (inline(b"<html>"), "no PNG"),
-        (inline(invoice()[:200]), "local|picture|this"),
+        (inline(b"<html>"), "no picture"),
+        (inline(invoice()[:200]), "broken"),
     ],
 )
 async def test_what_is_no_picture_to_be_had_is_the_callers_fault(

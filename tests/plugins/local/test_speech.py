@@ -13,14 +13,14 @@ import pytest
 from gateway.schema.failure import Failure
 from gateway.sdk import UpstreamError
 from gateway.sdk.clock import SystemClock
+from gateway.sdk.workshop import EngineRefusal
 from gateway.testing.deps import make_deps
 from gateway_local.engines import speech
-from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.engines.speech import Speech
 from gateway_local.pieces import PIECE_LENGTH, cut, readable
 from gateway_local.sound import SPOKEN_HZ, Samples
 from gateway_local.voices import VOICES
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 SENTENCE = "The gateway reads this sentence aloud, and nobody else hears it."
 
@@ -200,7 +200,7 @@ def test_lines_wrapped_within_a_sentence_are_made_whole_and_paragraphs_are_not()
 
 async def test_a_call_through_the_workshop_streams_and_can_be_left(tmp_path: Path) -> None:
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
-        workshop = Workshop(deps, idle_s=60, memory_bytes=1 << 30, orders={})
+        workshop = make_workshop(deps, {})
         stop = deps.background.start("workshop", workshop.run())
         try:
             async with aclosing(

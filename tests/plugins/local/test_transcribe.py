@@ -15,15 +15,15 @@ from gateway.config.places import cache_dir
 from gateway.schema.failure import Failure
 from gateway.sdk import UpstreamError
 from gateway.sdk.clock import SystemClock
+from gateway.sdk.workshop import EngineRefusal
 from gateway.testing.deps import make_deps
 from gateway_local.catalogue import TRANSCRIBE_ID, Catalogue
 from gateway_local.engines import speech, transcribe
-from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.engines.speech import Speech
 from gateway_local.engines.transcribe import Transcriber
 from gateway_local.pull import LocalWeights
 from gateway_local.voices import VOICES
-from gateway_local.workshop import Workshop
+from tests.plugins.local.workshops import make_workshop
 
 SENTENCE = "This is the first sentence of them. And here is the second one!"
 NUMBERED = "Every one of these voices runs on this computer."
@@ -217,6 +217,18 @@ def test_long_sound_is_heard_in_stretches_and_timed_as_one(
     assert facts["duration_s"] - 3.0 < starts[-1] < facts["duration_s"]
 
 
+def test_what_is_drawn_by_lot_is_the_same_every_time(
+    tiny: Transcriber, speaker: Speech, tmp_path: Path
+) -> None:
+    path = tmp_path / "speech.mp3"
+    path.write_bytes(spoken(speaker))
+
+    heard = [written(tiny, path, temperature=1.5)["text"] for _ in range(3)]
+
+    assert heard[0] == heard[1] == heard[2]
+    assert words(heard[0]) != words(SENTENCE)
+
+
 def test_a_prompt_decides_how_names_are_spelt(
     tiny: Transcriber, speaker: Speech, tmp_path: Path
 ) -> None:
@@ -352,7 +364,7 @@ async def test_a_call_through_the_workshop_gives_one_answer(
 ) -> None:
     orders = {"transcribe": {"folder": tiny_folder, "threads": 2}}
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:
-        workshop = Workshop(deps, idle_s=60, memory_bytes=1 << 30, orders=orders)
+        workshop = make_workshop(deps, orders)
         stop = deps.background.start("workshop", workshop.run())
         try:
             async with aclosing(

@@ -1,28 +1,57 @@
-"""What a model's name tells of it."""
+"""What the names of models and hosts tell."""
 
 import pytest
 
 from gateway_openai.cards import card_of
+from gateway_openai.settings import OpenAISettings
 
 
 @pytest.mark.parametrize(
-    ("model", "output"),
+    ("model", "takes", "makes"),
     [
-        ("gpt-audio", ("text", "audio")),
-        ("gpt-4o-mini-audio-preview", ("text", "audio")),
-        ("openai/gpt-audio-mini", ("text", "audio")),
-        ("gpt-5-mini", ("text",)),
-        ("audiobook-writer", ("text",)),
-        ("tts-1-hd", ("audio",)),
-        ("gpt-4o-transcribe", ("text",)),
-        ("text-embedding-3-small", ("embedding",)),
-        ("gpt-image-1", ("image",)),
+        ("gpt-image-2", ("text", "image"), ("image",)),
+        ("dall-e-2", ("text", "image"), ("image",)),
+        ("dall-e-3", ("text",), ("image",)),
+        ("black-forest-labs/FLUX.1-Kontext-dev", ("text", "image"), ("image",)),
+        ("flux-schnell", ("text",), ("image",)),
+        ("qwen-image", ("text",), ("image",)),
+        ("qwen-image-edit", ("text", "image"), ("image",)),
+        ("whisper-1", ("audio",), ("text",)),
+        ("gpt-4o-mini-tts", ("text",), ("audio",)),
+        ("text-embedding-3-small", ("text",), ("embedding",)),
+        ("omni-moderation-latest", ("text",), ("moderation",)),
+        ("gpt-4o-mini", ("text", "image"), ("text",)),
+        ("openai/gpt-4o-2024-08-06", ("text", "image"), ("text",)),
+        ("gpt-4o-audio-preview", None, ("text", "audio")),
+        ("openai/gpt-audio-mini", None, ("text", "audio")),
+        ("audiobook-writer", None, ("text",)),
+        ("gpt-4o-transcribe", ("audio",), ("text",)),
+        ("llama-3.3-70b-versatile", ("text",), ("text",)),
+        ("o3-mini", ("text",), ("text",)),
+        ("anything-else", None, ("text",)),
     ],
 )
-def test_the_name_says_what_comes_out(model: str, output: tuple[str, ...]) -> None:
-    assert card_of(model).output_modalities == output
+def test_a_name_tells_what_goes_in_and_comes_out(
+    model: str, takes: tuple[str, ...] | None, makes: tuple[str, ...]
+) -> None:
+    card = card_of(model, fetches_links=True)
+
+    assert (card.input_modalities, card.output_modalities) == (takes, makes)
+    assert card.fetches_links is (True if "text" in makes and takes != ("audio",) else None)
 
 
-@pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-mini-transcribe"])
-def test_what_writes_down_takes_sound_alone(model: str) -> None:
-    assert card_of(model).input_modalities == ("audio",)
+@pytest.mark.parametrize(
+    ("settings", "fetches"),
+    [
+        ({"host": "openai"}, True),
+        ({"host": "groq"}, True),
+        ({"host": "ollama"}, None),
+        ({"host": "vllm"}, None),
+        ({"host": "openai", "base_url": "http://proxy.internal/v1"}, None),
+        ({"base_url": "https://api.openai.com/v1"}, None),
+    ],
+)
+def test_only_a_known_host_on_the_internet_fetches_links(
+    settings: dict[str, str], fetches: bool | None
+) -> None:
+    assert OpenAISettings.model_validate(settings).fetches_links() is fetches

@@ -5,14 +5,21 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gateway import sdk
 from gateway.schema import events
 from gateway.schema.failure import Failure
+from gateway.schema.images import ImageEditRequest, Picture
+from gateway.sdk import Attempt, UpstreamError
+from gateway.sdk.clock import SystemClock
 from gateway.testing import upstream
+from gateway.testing.deps import make_deps
 from tests.plugins.template.installation import ROOT, TEMPLATE
 
 PAGE = (ROOT / "docs" / "plugin-author.md").read_text(encoding="utf-8")
@@ -47,6 +54,34 @@ def test_the_provider_shown_whole_passes_its_own_tests(tmp_path: Path) -> None:
     passed = re.search(r"(\d+) passed", tested.stdout)
     assert passed is not None
     assert int(passed[1]) > 15
+
+
+async def test_the_engine_shown_works_in_its_workshop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = tmp_path / "dynagate_small" / "engines"
+    engines.mkdir(parents=True)
+    (engines / "shrink.py").write_text(FILES["shrink.py"], encoding="utf-8")
+    (tmp_path / "small.py").write_text(FILES["small.py"], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    small = import_module("small")
+    data = BytesIO()
+    Image.new("RGB", (300, 150), "teal").save(data, "PNG")
+    source = Picture(data.getvalue(), "image/png")
+    attempt = Attempt("req_1", 1, SystemClock().monotonic() + 30.0)
+
+    async with (
+        make_deps("mine", tmp_path, clock=SystemClock()) as deps,
+        small.connect(small.SmallSettings(), deps) as provider,
+    ):
+        answer = await provider.edit(ImageEditRequest("m", "", (source,), width=60), attempt)
+        with pytest.raises(UpstreamError) as caught:
+            await provider.edit(ImageEditRequest("m", "", (source,), width=600), attempt)
+
+    picture = Image.open(BytesIO(answer.images[0].picture.data))
+    assert (picture.format, picture.size) == ("WEBP", (60, 30))
+    assert (caught.value.failure, caught.value.param) == (Failure.CALLER_FAULT, "side")
+    assert isinstance(provider, sdk.ImageEditProvider)
 
 
 def test_every_failure_and_every_event_is_on_the_page() -> None:

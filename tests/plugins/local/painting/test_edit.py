@@ -1,12 +1,14 @@
 """Changing pictures: every operation does what its name says, and nothing else is changed."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageStat
 
-from gateway_local.engines.refusal import EngineRefusal
+from gateway.sdk.workshop import EngineRefusal
+from gateway_local.making import CARDS, PAINTER
 from gateway_local.painting.edit import Edit, change
 from gateway_local.painting.operations import OPERATIONS, find, names
 
@@ -198,3 +200,10 @@ def test_several_pictures_become_a_collage_when_that_is_asked(photo: Image.Image
     with pytest.raises(EngineRefusal) as refusal:
         change([photo, photo], None, Edit("sepia", 1))
     assert refusal.value.failure == "unsupported"
+
+
+def test_the_operations_that_the_model_s_card_names_are_there() -> None:
+    named = re.search(r"operations \((.+?) and others\)", str(CARDS[PAINTER].description))
+
+    assert named is not None
+    assert set(named[1].split(", ")) <= {operation.name for operation in OPERATIONS}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from gateway.sdk.workshop import EngineRefusal
 from gateway_local.engines.painter import Painter, load
-from gateway_local.engines.refusal import EngineRefusal
 from gateway_local.painting.describe import NATURE
 
 
@@ -26,9 +26,9 @@ def opened(data: bytes) -> Image.Image:
     return image
 
 
-def picture(size: tuple[int, int] = (90, 70), kind: str = "PNG") -> bytes:
+def picture(size: tuple[int, int] = (90, 70)) -> bytes:
     out = BytesIO()
-    Image.effect_noise(size, 50).convert("RGB").save(out, kind)
+    Image.effect_noise(size, 50).convert("RGB").save(out, "PNG")
     return out.getvalue()
 
 
@@ -85,46 +85,9 @@ def test_an_edit_without_a_picture_is_refused(painter: Painter) -> None:
     assert refusal.value.param == "image"
 
 
-@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/webp", "image/avif"])
-def test_finishing_fits_marks_and_encodes(painter: Painter, media_type: str) -> None:
-    facts, data = painter.finish(
-        {
-            "width": 200,
-            "height": 120,
-            "watermark": "dynagate",
-            "media_type": media_type,
-            "metadata": {"Software": "dynagate"},
-            "quality": 80,
-        },
-        [picture()],
-    )
+def test_large_sources_are_made_smaller_before_they_are_changed(painter: Painter) -> None:
+    asked = {"prompt": "invert"}
 
-    image = opened(data)
-    assert f"image/{str(image.format).lower()}" == media_type
-    assert image.size == (facts["width"], facts["height"]) == (200, 120)
+    [(facts, _)] = [one for one in painter.edit(asked, [picture((2560, 640))]) if one]
 
-
-@pytest.mark.parametrize(
-    "arguments", [{}, {"media_type": "image/png"}, {"width": 90, "height": 70}]
-)
-def test_a_picture_that_needs_no_change_stays_as_it_is(
-    painter: Painter, arguments: dict[str, Any]
-) -> None:
-    source = picture()
-
-    facts, data = painter.finish(arguments, [source])
-
-    assert data is source
-    assert facts == {"width": 90, "height": 70, "media_type": "image/png"}
-
-
-def test_finishing_turns_what_cannot_be_written_into_png(painter: Painter) -> None:
-    facts, data = painter.finish({}, [picture(kind="BMP")])
-
-    assert facts["media_type"] == "image/png"
-    assert opened(data).format == "PNG"
-
-
-def test_finishing_refuses_what_is_no_picture(painter: Painter) -> None:
-    with pytest.raises(EngineRefusal):
-        painter.finish({}, [b"<html>upstream error</html>"])
+    assert (facts["width"], facts["height"]) == (2048, 512)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from gateway_local.painting.fonts import Fonts, installed
-from gateway_local.painting.watermark import HEIGHT_SHARE, watermark
+from gateway.pictures.fonts import Fonts, installed
+from gateway.pictures.watermark import HEIGHT_SHARE, watermark
 
 SCRIPTS = {
     "Latin": "Ünïcödé Łódź",

@@ -5,7 +5,7 @@ import unicodedata
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from gateway_local.painting.fonts import Fonts, Run
+from gateway.pictures.fonts import Fonts, Run
 
 MOST_CHARACTERS = 64
 HEIGHT_SHARE = 0.03

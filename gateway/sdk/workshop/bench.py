@@ -9,9 +9,10 @@ from pathlib import Path
 
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
-from gateway.sdk import Clock, UpstreamError
-from gateway_local.frames import FrameError
-from gateway_local.hand import Hand, Item, StartError, Work
+from gateway.sdk.errors import UpstreamError
+from gateway.sdk.providers import Clock
+from gateway.sdk.workshop.frames import FrameError
+from gateway.sdk.workshop.hand import Engine, Hand, Item, StartError, Work
 
 _AT_ONCE = 4  # Calls that a process knows of; the others wait here, where they are cheap.
 _WAITING = 64
@@ -41,19 +42,8 @@ class Bench:
     up to half a minute, until one has answered a call.
     """
 
-    def __init__(
-        self,
-        engine: str,
-        module: str,
-        orders: JsonObject,
-        bounds: Bounds,
-        *,
-        clock: Clock,
-        log: Logger,
-    ) -> None:
+    def __init__(self, engine: Engine, bounds: Bounds, *, clock: Clock, log: Logger) -> None:
         self._engine = engine
-        self._module = module
-        self._orders = orders
         self._bounds = bounds
         self._clock = clock
         self._log = log
@@ -76,7 +66,7 @@ class Bench:
     ) -> AsyncGenerator[Item]:
         """Yield the answers; raise `UpstreamError`. Closing cancels the call at once."""
         if self._calls >= _WAITING:
-            said = f"local: {_WAITING} calls wait for the {self._engine} engine already"
+            said = self._engine.said(f"{_WAITING} calls wait for {self._engine} already")
             raise UpstreamError(Failure.RATE_LIMIT, said, retry_after=_RETRY_AFTER_S)
         self._calls += 1
         try:
@@ -94,7 +84,7 @@ class Bench:
                         return
                     case UpstreamError():
                         raise answer
-            said = f"local: {_TRIES} processes of the {self._engine} engine ended, one by one"
+            said = self._engine.said(f"{_TRIES} processes of {self._engine} ended, one by one")
             raise UpstreamError(Failure.TRANSIENT, said)
         finally:
             self._calls -= 1
@@ -128,14 +118,15 @@ class Bench:
         except BaseException as error:
             self._slots.release()
             if isinstance(error, TypeError | FrameError):
-                said = f"local: the {self._engine} engine cannot be given this: {error}"
+                said = self._engine.said(f"{self._engine} cannot be given this: {error}")
                 raise UpstreamError(Failure.CALLER_FAULT, said) from error
             raise
 
     async def _ready(self) -> Hand:
         while self._hand is None:
             if self._is_closed:
-                raise UpstreamError(Failure.TRANSIENT, "local: the engines have been stopped")
+                said = self._engine.said("the engines have been stopped")
+                raise UpstreamError(Failure.TRANSIENT, said)
             if self._problem is not None:
                 raise UpstreamError(self._problem.failure, self._problem.message)
             self._wanted.set()
@@ -147,15 +138,15 @@ class Bench:
         try:
             hand = await Hand.start(self._engine, clock=self._clock, log=self._log)
         except OSError as error:
-            said = f"local: no process can be started for the {self._engine} engine"
+            said = self._engine.said(f"no process can be started for {self._engine}")
             self._log.warning("%s: %s", said, error)
             raise StartError(Failure.NOT_READY, said) from error
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(hand.listen())
-                problem = await hand.greet(self._module, self._orders)
+                problem = await hand.greet()
                 if problem is None:
-                    self._log.info("local: the %s engine works (%d)", self._engine, hand.pid)
+                    self._log.info("%s works (%d)", self._engine, hand.pid)
                     self._hand = hand
                     self._wanted.clear()  # By whoever came while it was being loaded.
                     self._tell()
@@ -171,7 +162,7 @@ class Bench:
         if problem is not None:
             raise problem
         if not hand.is_dismissed:
-            raise _BrokenError(f"local: the process of the {self._engine} engine has ended")
+            raise _BrokenError(f"the process of {self._engine} has ended")
 
     async def _watch(self, hand: Hand, serving: asyncio.Task[None]) -> None:
         """Return when the process has ended, or should because it is idle or too large."""
@@ -179,7 +170,7 @@ class Bench:
             await asyncio.wait({serving}, timeout=_LOOK_S)
             held = resident_bytes(hand.pid)
             if held > self._bounds.memory_bytes and self._hand is not None:
-                self._log.info("local: the %s engine holds %d bytes", self._engine, held)
+                self._log.info("%s holds %d bytes", self._engine, held)
                 self._hand = None  # New calls wait for the next process.
             if held > 2 * self._bounds.memory_bytes:
                 hand.kill()

@@ -6,9 +6,10 @@ import orjson
 import pytest
 from PIL import Image
 
-from gateway_local.engines.refusal import EngineRefusal
-from gateway_local.painting.decode import sniff
-from gateway_local.painting.encode import MEDIA_TYPES, encode
+from gateway.sdk.pictures.decode import decode, sniff
+from gateway.sdk.pictures.encode import MEDIA_TYPES, encode
+from gateway.sdk.pictures.metadata import facts_of
+from gateway.sdk.workshop import EngineRefusal
 
 FACTS = {"Software": "dynagate painter", "Description": "A fox, лиса, 狐", "Seed": "7"}
 
@@ -66,6 +67,26 @@ def test_a_jpeg_has_white_where_nothing_was() -> None:
     image = Image.new("RGBA", (16, 16), (10, 200, 10, 0))
 
     assert Image.open(BytesIO(encode(image, "image/jpeg"))).getpixel((3, 3)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+def test_what_a_picture_says_of_itself_can_be_read_again(
+    media_type: str, image: Image.Image
+) -> None:
+    facts = {"Software": "dynagate painter", "Description": "A fox", "Seed": "7"}
+
+    told = facts_of(decode(encode(image, media_type, metadata=facts)).image)
+
+    assert told == {"Software": "dynagate painter", "Description": "A fox"}
+    assert facts_of(decode(encode(image, media_type)).image) == {}
+
+
+def test_a_png_is_written_quickly_or_small() -> None:
+    plain = Image.new("RGB", (400, 400), "teal")
+
+    quick, small = (len(encode(plain, "image/png", compression=level)) for level in (0, 9))
+
+    assert quick > 10 * small
 
 
 def test_quality_is_a_matter_of_size(image: Image.Image) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from logging import Logger
-from pathlib import Path
 
-import gateway_local
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
-from gateway.sdk import Clock, UpstreamError
-from gateway_local.frames import FrameError, pack, receive
+from gateway.sdk.errors import UpstreamError
+from gateway.sdk.providers import Clock
+from gateway.sdk.workshop.frames import FrameError, pack, receive
 
 _START_WITHIN_S = 120.0
 _STOP_WITHIN_S = 1.0
@@ -25,6 +24,24 @@ _PASSED_ON = {"PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY
 _PASSED_ON |= {"SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"}
 
 Item = tuple[JsonObject, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Which engine: whose it is, what it is called, where its module is, what `load` is given."""
+
+    owner: str
+    name: str
+    module: str
+    orders: JsonObject
+
+    def __str__(self) -> str:
+        """Name it in a sentence."""
+        return f"the {self.name} engine"
+
+    def said(self, what: str) -> str:
+        """Return `what` as errors say it: after the owner's name."""
+        return f"{self.owner}: {what}"
 
 
 class StartError(Exception):
@@ -59,7 +76,7 @@ class Work:
 class Hand:
     """A process and the calls it was given."""
 
-    def __init__(self, engine: str, process: Process, *, clock: Clock, log: Logger) -> None:
+    def __init__(self, engine: Engine, process: Process, *, clock: Clock, log: Logger) -> None:
         self._engine = engine
         self._process = process
         self._clock = clock
@@ -72,7 +89,7 @@ class Hand:
         """Its end is wanted: it is idle, too large, or at work on what nobody waits for."""
 
     @classmethod
-    async def start(cls, engine: str, *, clock: Clock, log: Logger) -> "Hand":
+    async def start(cls, engine: Engine, *, clock: Clock, log: Logger) -> "Hand":
         """Start the process; raise `OSError`. `greet` comes next."""
         kept = {name: text for name, text in os.environ.items() if name in _PASSED_ON}
         # What can be imported here can be imported there; -P keeps our own folder out of it.
@@ -81,7 +98,8 @@ class Hand:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
-            str(Path(gateway_local.__file__).with_name("workshop_worker.py")),
+            "-m",
+            "gateway.sdk.workshop.worker",
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
@@ -100,22 +118,22 @@ class Hand:
         """Whether it has calls, cancelled ones that have not stopped yet included."""
         return bool(self._works)
 
-    async def greet(self, module: str, orders: JsonObject) -> StartError | None:
+    async def greet(self) -> StartError | None:
         """Say what to load and wait until it is; return what is in the way of it."""
         stdout = self._process.stdout
         frame = None
         try:
             async with asyncio.timeout(_START_WITHIN_S):
-                self._write({"module": module, "orders": orders})
+                self._write({"module": self._engine.module, "orders": self._engine.orders})
                 frame = await receive(stdout) if stdout is not None else None
         except (TimeoutError, FrameError):
             self.kill()
-        said = f"local: the {self._engine} engine cannot be loaded"
+        said = self._engine.said(f"{self._engine} cannot be loaded")
         match frame:
             case ({"ready": True}, _):
                 return None
             case ({"refusal": failure, "message": message}, _):
-                return StartError(_failure(failure), f"local: {message}", is_refusal=True)
+                return StartError(_failure(failure), self._engine.said(message), is_refusal=True)
             case ({"error": error}, _):
                 self._log.warning("%s: %s", said, error)
             case _:
@@ -129,7 +147,7 @@ class Hand:
             while stdout is not None and (frame := await receive(stdout)) is not None:
                 self._take(*frame)
         except FrameError as error:
-            self._log.warning("local: the %s engine broke: %s", self._engine, error)
+            self._log.warning("%s broke: %s", self._engine, error)
             self.kill()
 
     async def listen(self) -> None:
@@ -137,7 +155,7 @@ class Hand:
         stderr = self._process.stderr
         while stderr is not None and (piece := await stderr.read(_LOG_BYTES)):
             text = piece.decode("utf-8", "replace").rstrip()
-            self._log.debug("local %s: %s", self._engine, text)
+            self._log.debug("%s: %s", self._engine, text)
 
     def give(
         self,
@@ -172,7 +190,7 @@ class Hand:
 
     def lose(self) -> None:
         """Tell all calls that the process is gone."""
-        said = f"local: the process of the {self._engine} engine ended in the middle of the call"
+        said = self._engine.said(f"the process of {self._engine} ended in the middle of the call")
         for work in list(self._works.values()):
             broken = UpstreamError(Failure.TRANSIENT, said) if work.has_begun else UnbegunError()
             self._finish(work, broken)
@@ -215,8 +233,8 @@ class Hand:
                 self.has_answered = True
                 self._finish(work, UpstreamError(_failure(failure), message, param=param))
             case {"error": error}:
-                self._log.debug("local: the %s engine failed: %s", self._engine, error)
-                said = f"local: the {self._engine} engine failed: {error.partition(':')[0]}"
+                self._log.debug("%s failed: %s", self._engine, error)
+                said = self._engine.said(f"{self._engine} failed: {error.partition(':')[0]}")
                 self._finish(work, UpstreamError(Failure.UNKNOWN, said))
 
     def _finish(self, work: Work, last: UpstreamError | UnbegunError | None) -> None:
@@ -237,7 +255,7 @@ class Hand:
         if patience > 0 and any(work.has_begun for work in others):
             self._expect_end(number, patience)
             return
-        self._log.info("local: the %s engine did not stop and is ended", self._engine)
+        self._log.info("%s did not stop and is ended", self._engine)
         self.is_dismissed = True
         self.kill()
 

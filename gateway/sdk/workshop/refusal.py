@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-Reason = Literal["caller_fault", "unsupported", "context_length", "not_ready", "timeout"]
+Reason = Literal[
+    "caller_fault", "unsupported", "context_length", "not_ready", "timeout", "transient"
+]
 """Values of `gateway.schema.failure.Failure`, those that an engine can know."""
 
 

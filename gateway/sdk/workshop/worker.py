@@ -1,6 +1,6 @@
 """The process of one engine: reads calls from standard input, writes answers to standard output.
 
-Run as a file by `bench.py`. The engine and its libraries live in the main thread; another thread
+Run as a module by `hand.py`. The engine and its libraries live in the main thread; another thread
 reads, so that a call can be cancelled while the engine is at work. When standard input ends,
 however the parent died, the process ends: nothing is left behind.
 """
@@ -16,8 +16,8 @@ from threading import Condition, Lock, Thread
 from typing import BinaryIO
 
 from gateway.schema.json import JsonObject
-from gateway_local.engines.refusal import EngineRefusal
-from gateway_local.frames import WINDOW, pack, read
+from gateway.sdk.workshop.frames import WINDOW, pack, read
+from gateway.sdk.workshop.refusal import EngineRefusal
 
 Step = tuple[JsonObject, bytes] | None
 Send = Callable[..., None]

@@ -1,0 +1,1 @@
+"""Callers' and providers' pictures: looked at, made as large as was asked, marked, encoded."""

@@ -1,0 +1,66 @@
+"""The part of the suite that holds for every kind, whatever its providers do."""
+
+from collections.abc import Sequence
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.sdk import API
+from gateway.testing.provider_under_test import ProviderUnderTest, require
+
+
+class KindConformance(ProviderUnderTest):
+    """Inherit as `Test…` and set `kind`, for a provider without `chat`."""
+
+    pytestmark = pytest.mark.asyncio
+
+    async def test_its_kind_is_found_and_speaks_this_api(self) -> None:
+        """The hook returns a kind whose name is that of the entry point."""
+        kind = self.load_kind()
+
+        require(kind.name == self.kind, f"the kind is called {kind.name!r}, not {self.kind!r}")
+        require(kind.api == API, f"api is {kind.api}: this gateway speaks {API}")
+
+    async def test_its_settings_refuse_what_they_do_not_know(self) -> None:
+        """A misspelt key of the configuration is an error, not a silence."""
+        kind = self.load_kind()
+
+        async with self.configured() as settings:
+            try:
+                kind.settings.model_validate({**settings, "no_such_setting": 1})
+            except ValidationError as error:
+                kinds = {found["type"] for found in error.errors(include_input=False)}
+                if "extra_forbidden" in kinds:
+                    return
+
+        pytest.fail(f'{kind.settings.__name__}: add model_config = ConfigDict(extra="forbid")')
+
+    async def test_its_settings_are_frozen_and_survive_a_round_trip(self) -> None:
+        """Snapshots share settings and compare them to see what a reload has changed."""
+        kind = self.load_kind()
+
+        async with self.configured() as settings:
+            parsed = kind.settings.model_validate(settings)
+            again = kind.settings.model_validate(parsed.model_dump(exclude_unset=True))
+
+        name = kind.settings.__name__
+        require(
+            parsed.model_config.get("frozen") is True,
+            f"{name}: add model_config = ConfigDict(frozen=True)",
+        )
+        require(parsed == again, f"{name}: dumped and validated again, the settings differ")
+
+    async def test_its_settings_keep_their_secrets(self) -> None:
+        """Nothing that `secrets` names can be read in a log of the settings."""
+        kind = self.load_kind()
+
+        async with self.configured() as settings:
+            parsed = kind.settings.model_validate(settings)
+            secrets: Sequence[object] = kind.secrets(parsed)
+            reason = kind.missing(parsed)
+
+        shown = f"{parsed!r} {parsed}"
+        for secret in secrets:
+            require(isinstance(secret, str), "secrets() returns plain strings: get_secret_value()")
+            require(str(secret) not in shown, "a secret can be read in the settings: use SecretStr")
+        require(reason is None, f"`missing` says of the settings under test: {reason}")
