@@ -26,7 +26,9 @@ from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.schema.failure import CallError
 from gateway.sdk.clock import SystemClock
+from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock, Deps
+from gateway.state.folder import FolderObjects
 from gateway.state.memory import MemoryCounters
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
@@ -36,6 +38,7 @@ from gateway.transport.client import connect_http
 from gateway.transport.fetch import connect_fetch
 from gateway.web.access import Access
 from gateway.web.admin import admin_app
+from gateway.web.album import Album
 from gateway.web.banner import banner
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
@@ -128,11 +131,20 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         stack.callback(call_log.flush)
         stack.push_async_callback(background.aclose)
-        pictures = Pictures(clock=clock, log=logging.getLogger("dynagate.pictures"))
+        images = document.images
+        fetch = await stack.enter_async_context(
+            connect_fetch(document.egress.allow, clock=clock, body_bytes=images.source_bytes)
+        )
+        pictures = Pictures(
+            clock=clock,
+            log=logging.getLogger("dynagate.pictures"),
+            max_bytes=images.source_bytes,
+            max_pixels=images.source_pixels,
+        )
         stack.push_async_callback(pictures.stopped)
         stack.callback(background.start("pictures", pictures.run()))
         connected = {
-            name: await _connect(provider, document, stack, environ, (clock, background))
+            name: await _connect(provider, stack, environ, (clock, background, fetch))
             for name, provider in providers.items()
         }
         services = Services(
@@ -145,6 +157,7 @@ async def open_gateway(
             log=call_log,
             pictures=pictures,
             redact=redact,
+            fetch=fetch,
             may_cost=document.server.is_loopback,
         )
 
@@ -160,6 +173,7 @@ async def open_gateway(
             Pinger(ping),
             document.server.bounds,
             Watches(asyncio.get_running_loop()),
+            _album(document, clock, environ),
             unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])
@@ -170,12 +184,11 @@ async def open_gateway(
 
 async def _connect(
     provider: ConfiguredProvider,
-    document: Document,
     stack: AsyncExitStack,
     environ: Mapping[str, str],
-    shared: tuple[Clock, Background],
+    shared: tuple[Clock, Background, HttpClient],
 ) -> Connected:
-    clock, background = shared
+    clock, background, fetch = shared
     section, kind = provider.section, provider.kind
     gate = Gate(section)
     if provider.missing is not None:
@@ -183,7 +196,7 @@ async def _connect(
     deps = Deps(
         name=provider.name,
         http=await stack.enter_async_context(connect_http(section.http, clock=clock)),
-        fetch=await stack.enter_async_context(connect_fetch(document.egress.allow, clock=clock)),
+        fetch=fetch,
         clock=clock,
         log=logging.getLogger(f"dynagate.provider.{provider.name}"),
         state_dir=state_dir(environ) / "providers" / provider.name,
@@ -198,6 +211,13 @@ async def _connect(
             provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
         )
     return Connected(provider.name, kind.name, instance, gate, is_paid=bool(provider.secrets))
+
+
+def _album(document: Document, clock: Clock, environ: Mapping[str, str]) -> Album:
+    keep, folder = document.images.keep, state_dir(environ)
+    keep_s = keep.hours * 3600
+    objects = FolderObjects(folder / "pictures", clock, keep_s=keep_s, most_bytes=keep.bytes)
+    return Album(objects, folder / "signing.key", clock)
 
 
 def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Route]:

@@ -156,6 +156,23 @@ class Egress(Section):
     allow: tuple[str, ...] = ()
 
 
+class Keep(Section):
+    """`images.keep`: how long, and how many bytes of pictures that answers point to are stored."""
+
+    hours: float = Field(24.0, gt=0, le=24 * 365)
+    bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
+
+
+class Images(Section):
+    """`images`: the mark on pictures of the GET API, what is kept, and what callers may send."""
+
+    watermark: str = Field("dynagate", max_length=64)
+    keep: Keep = Keep()
+    source_bytes: int = Field(10 * 1024 * 1024, ge=1024)
+    """The most that one picture of a caller may have, sent or fetched."""
+    source_pixels: int = Field(64_000_000, ge=4096)
+
+
 class Deadlines(Section):
     """`deadlines`: seconds; the defaults are the contract's."""
 
@@ -240,6 +257,7 @@ class Document(Section):
     limits: Limits = Limits()
     state: State = State()
     egress: Egress = Egress()
+    images: Images = Images()
     deadlines: Deadlines = Deadlines()
     logs: Logs = Logs()
     plugins: Plugins = Plugins()

@@ -23,9 +23,10 @@ from gateway.schema.json import JsonObject
 RANDOM_SEED = -1
 """The `seed` that asks for a random one, as if none were given."""
 
+_USER_INPUT = Text(None, is_blank_ok=False)
 TEXT_PARAMETERS: Mapping[str, Kind] = MappingProxyType(
     {
-        "user_input": Text(None, is_blank_ok=False),
+        "user_input": _USER_INPUT,
         "model": Text(None),
         "temperature": Number(0.0, 3.0),
         "top_p": Number(0.0, 1.0),
@@ -40,6 +41,8 @@ TEXT_PARAMETERS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 """What a text generation understands; `api_key` is read where callers are identified."""
+
+_TUNING = MappingProxyType({n: kind for n, kind in TEXT_PARAMETERS.items() if n != "user_input"})
 
 VOICES = ("alloy", "echo", "fable", "nova", "onyx", "shimmer")
 AUDIO_PARAMETERS: Mapping[str, Kind] = MappingProxyType(
@@ -89,21 +92,21 @@ def parse_text(
     `random_seed` is used, and sent to the provider, when the caller leaves the seed open. Raises
     `missing_parameter` for a blank `user_input` and `invalid_parameter` for the rest.
     """
-    user_input_of(given)
-    values = read(given, TEXT_PARAMETERS)
+    user_input = user_input_of(given)
+    values = read(given, _TUNING)
     read(given, AUDIO_PARAMETERS)
     if values.get("seed") == RANDOM_SEED:
         del values["seed"]
     tuning = {name: values[name] for name in _KNOBS if name in values}
     seed = tuning.get("seed", random_seed)
     query = TextQuery(
-        user_input=values["user_input"],
+        user_input=user_input,
         # Forms send the fields that were left empty.
         model=values.get("model") or default_model,
         seed=seed,
         sampling=Sampling(**{**tuning, "seed": seed}),
         system=values.get("system") or None,
-        json_kind=classify(values["user_input"]) if values.get("json") else None,
+        json_kind=classify(user_input) if values.get("json") else None,
         is_stream=values.get("stream", False),
         is_private=values.get("private", False),
     )
@@ -139,13 +142,17 @@ def to_chat(query: TextQuery) -> ChatRequest:
     )
 
 
-def user_input_of(given: Mapping[str, Any]) -> str:  # Any: text, or a JSON value of a POST.
-    """Return the text to answer, or to read aloud; raise `missing_parameter` when it is blank."""
+def user_input_of(
+    given: Mapping[str, Any],  # Any: text, or a JSON value of a POST.
+    *,
+    example: str = "/api/generate_response?user_input=Hello%20world",
+) -> str:
+    """Return the text to answer, read aloud or draw; `missing_parameter` when it is blank."""
     user_input = given.get("user_input")
     if user_input is None or (isinstance(user_input, str) and not user_input.strip()):
-        raise CallError("missing_parameter", _NO_INPUT, param="user_input")
-    kind = TEXT_PARAMETERS["user_input"]
-    return str(read(given, {"user_input": kind})["user_input"])
+        message = f"user_input is missing or blank; give the text, for example {example}"
+        raise CallError("missing_parameter", message, param="user_input")
+    return _USER_INPUT.from_json("user_input", user_input)
 
 
 def read(given: Mapping[str, Any], table: Mapping[str, Kind]) -> JsonObject:  # Any: see above.
@@ -187,10 +194,6 @@ def ignored(
     return (*named[:_MAX_NAMED], f"... and {len(named) - _MAX_NAMED} more")
 
 
-_NO_INPUT = (
-    "user_input is missing or blank; give the text to answer, "
-    "for example /api/generate_response?user_input=Hello%20world"
-)
 _KNOBS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed")
 _UNDERSTOOD = TEXT_PARAMETERS.keys() | {"api_key"}
 _NAME_CHARS = 64

@@ -70,7 +70,7 @@ def parse_chat(document: JsonObject) -> Ask:
         raise CallError(
             "missing_parameter", "messages is missing: give at least one message", param="messages"
         )
-    needs = check_messages(document["messages"])
+    needs, links = check_messages(document["messages"])
     needs.add(Feature.TEXT)
     if document.get("tools") is not None or document.get("tool_choice") is not None:
         needs |= check_tools(document)
@@ -94,6 +94,7 @@ def parse_chat(document: JsonObject) -> Ask:
         is_stream=document.get("stream") is True,
         is_usage_wanted=stream_options.get("include_usage") is True,
         has_seed=document.get("seed") is not None,
+        links=links,
     )
 
 
@@ -115,6 +116,11 @@ def to_chat(document: JsonObject) -> ChatRequest:
         audio=audio,
         extra={Wire.OPENAI_CHAT: rest} if rest else NO_EXTRA,
     )
+
+
+def with_model(document: JsonObject, default: str) -> JsonObject:
+    """Return `document` asking for the model `default` where it names none."""
+    return document if document.get("model") else {**document, "model": default}
 
 
 def check_fields(document: JsonObject, fields: Mapping[str, Kind]) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 import orjson
 
 from gateway.dialects.fields import Choice, Integer, Kind, Number, Text, refusal
-from gateway.dialects.openai_chat import check_fields
+from gateway.dialects.openai_chat import check_fields, with_model
 from gateway.dialects.subtitles import srt, vtt
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import CallError
-from gateway.schema.json import JsonObject
+from gateway.schema.json import JsonObject, Wire
 from gateway.schema.moderation import Moderation, ModerationRequest
 
 EMBEDDING_FIELDS: Mapping[str, Kind] = MappingProxyType(
@@ -59,14 +59,21 @@ _DEFAULT_VOICE = "alloy"
 def parse_embeddings(document: JsonObject) -> Ask:
     """Return the request that `document` makes."""
     check_fields(document, EMBEDDING_FIELDS)
-    texts = _texts(document)
+    are_tokens = _are_tokens(document.get("input"))
+    texts = () if are_tokens else _texts(document)
+
+    def translate(given: JsonObject) -> EmbeddingRequest:
+        if are_tokens:
+            message = "this model takes no token arrays: send text"
+            raise CallError("unsupported_feature", message, param="input")
+        return EmbeddingRequest(given["model"], texts, dimensions=given.get("dimensions"))
+
     return Ask(
         dialect="openai_embeddings",
         model=document["model"],
-        translate=lambda given: EmbeddingRequest(
-            given["model"], texts, dimensions=given.get("dimensions")
-        ),
+        translate=translate,
         needs=frozenset({Feature.EMBEDDING}),
+        wire=Wire.OPENAI_EMBEDDINGS,
         document=document,
         answer="thing",
     )
@@ -86,8 +93,7 @@ def render_embeddings(made: Embeddings, *, model: str, is_base64: bool) -> bytes
 
 def parse_moderation(document: JsonObject) -> Ask:
     """Return the request that `document` makes."""
-    if document.get("model") is None:
-        document = {**document, "model": DEFAULT_MODERATION}
+    document = with_model(document, DEFAULT_MODERATION)
     check_fields(document, MODERATION_FIELDS)
     texts = _texts(document)
     return Ask(
@@ -212,13 +218,25 @@ def _texts(document: JsonObject) -> tuple[str, ...]:
         texts = [_text_of(text) for text in texts]
     if not isinstance(texts, list) or not 0 < len(texts) <= _MAX_TEXTS:
         raise refusal("input", given, f"a string or an array of 1 to {_MAX_TEXTS} strings")
-    if texts and all(isinstance(token, int | list) for token in texts):
-        message = "no model here takes token arrays: send text"
-        raise CallError("unsupported_feature", message, param="input")
     for number, text in enumerate(texts):
         if not isinstance(text, str) or not text:
             raise refusal(f"input[{number}]", text, "a string that is not empty")
     return tuple(texts)
+
+
+def _are_tokens(given: Any) -> bool:  # Any: a JSON value.
+    """Say whether `given` is an array of token numbers, or up to 2,048 such arrays."""
+    if not isinstance(given, list) or not given:
+        return False
+    if isinstance(given[0], list):
+        return len(given) <= _MAX_TEXTS and all(
+            isinstance(one, list) and bool(one) and _are_numbers(one) for one in given
+        )
+    return _are_numbers(given)
+
+
+def _are_numbers(given: list[Any]) -> bool:  # Any: JSON values.
+    return all(type(number) is int and number >= 0 for number in given)
 
 
 def _text_of(given: Any) -> Any:  # Any: a JSON value; a text part of a newer API is its text.

@@ -33,17 +33,23 @@ _PART_NEEDS = {"image_url": Feature.VISION, "input_audio": Feature.AUDIO_INPUT}
 _MESSAGE_FIELDS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal"}
 
 
-def check_messages(messages: Any) -> set[Feature]:  # Any: a JSON value, checked here.
-    """Return what the turns need; raise `invalid_parameter` naming the place that is wrong."""
+def check_messages(
+    messages: Any,  # Any: a JSON value, checked here.
+) -> tuple[set[Feature], dict[str, str]]:
+    """Return what the turns need, and the URLs of pictures on the web with where each stands.
+
+    Raises `invalid_parameter` naming the place that is wrong.
+    """
     if not isinstance(messages, list) or not messages:
         raise refusal("messages", messages, "a non-empty array of messages")
     needs: set[Feature] = set()
+    links: dict[str, str] = {}
     for number, message in enumerate(messages):
         place = f"messages[{number}]"
         if not isinstance(message, dict):
             raise refusal(place, message, "an object with role and content")
-        _check_turn(message, place, needs)
-    return needs
+        _check_turn(message, place, needs, links)
+    return needs, links
 
 
 def to_messages(messages: list[JsonObject]) -> tuple[Message, ...]:
@@ -51,12 +57,14 @@ def to_messages(messages: list[JsonObject]) -> tuple[Message, ...]:
     return tuple(_message(message) for message in messages)
 
 
-def _check_turn(message: JsonObject, place: str, needs: set[Feature]) -> None:
+def _check_turn(
+    message: JsonObject, place: str, needs: set[Feature], links: dict[str, str]
+) -> None:
     role, content = message.get("role"), message.get("content")
     if not isinstance(role, str) or role not in _ROLES:
         raise refusal(f"{place}.role", role, f"one of {', '.join(sorted(_ROLES))}")
     if isinstance(content, list):
-        _check_parts(content, f"{place}.content", needs)
+        _check_parts(content, f"{place}.content", needs, links)
     elif not isinstance(content, str) and not (
         content is None and (role == "assistant" or "tool_calls" in message)
     ):
@@ -70,7 +78,12 @@ def _check_turn(message: JsonObject, place: str, needs: set[Feature]) -> None:
         _check_calls(message["tool_calls"], f"{place}.tool_calls")
 
 
-def _check_parts(parts: list[Any], array: str, needs: set[Feature]) -> None:  # Any: JSON values.
+def _check_parts(
+    parts: list[Any],  # Any: JSON values.
+    array: str,
+    needs: set[Feature],
+    links: dict[str, str],
+) -> None:
     for position, part in enumerate(parts):
         place = f"{array}[{position}]"
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
@@ -87,11 +100,13 @@ def _check_parts(parts: list[Any], array: str, needs: set[Feature]) -> None:  # 
         needs.add(_PART_NEEDS[kind])
         if not isinstance(said, dict):
             raise refusal(f"{place}.{field}", said, "an object")
-        check = _check_image if kind == "image_url" else _check_audio
-        check(said, f"{place}.{field}")
+        if kind == "image_url":
+            _check_image(said, f"{place}.{field}", links)
+        else:
+            _check_audio(said, f"{place}.{field}")
 
 
-def _check_image(image: JsonObject, place: str) -> None:
+def _check_image(image: JsonObject, place: str, links: dict[str, str]) -> None:
     url = image.get("url")
     if not isinstance(url, str):
         raise refusal(f"{place}.url", url, "a string")
@@ -99,6 +114,8 @@ def _check_image(image: JsonObject, place: str) -> None:
         raise refusal(f"{place}.url", url, "an http, https or data URL")
     if not isinstance(image.get("detail"), str | None):
         raise refusal(f"{place}.detail", image["detail"], "auto, low or high")
+    if not url.startswith("data:"):
+        links.setdefault(url, f"{place}.url")
 
 
 def _check_audio(sound: JsonObject, place: str) -> None:

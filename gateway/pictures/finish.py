@@ -50,19 +50,20 @@ class Finisher:
 
         `width` and `height` (both or none), `watermark` (a text or none), `media_type` (none is the
         picture's own, or PNG where that cannot be written), `metadata` (texts by name), which wins
-        over what the picture says of itself. Facts: `media_type`, and `is_same` without any bytes
-        for a picture that needs no change. What is no picture of at most `max_pixels` is nobody's
-        fault but the provider's: "transient".
+        over what the picture says of itself; none takes that away. Facts: `media_type`, and
+        `is_same` without any bytes for a picture that needs no change. What is no picture of at
+        most `max_pixels` is nobody's fault but the provider's: "transient".
         """
         source = _decoded(blobs[0], arguments["max_pixels"])
         yield None
         wanted, text = arguments["media_type"] or _writable(source.media_type), _text(arguments)
         image, size = source.image, (arguments["width"], arguments["height"])
-        is_same = wanted == source.media_type and text is None and not arguments["metadata"]
+        told: dict[str, str] | None = arguments["metadata"]
+        is_same = wanted == source.media_type and text is None and told == {}
         if is_same and size in {(None, None), image.size}:
             yield {"media_type": wanted, "is_same": True}, b""
             return
-        metadata = facts_of(image) | arguments["metadata"]
+        metadata = {} if told is None else facts_of(image) | told
         if None not in size:
             image = cover(image, *size)
             yield None

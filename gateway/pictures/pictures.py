@@ -59,7 +59,7 @@ class Pictures:
             "height": finishing.height,
             "media_type": finishing.media_type,
             "watermark": finishing.watermark,
-            "metadata": dict(finishing.metadata),
+            "metadata": None if finishing.metadata is None else dict(finishing.metadata),
             "max_pixels": self._max_pixels,
         }
         facts, data = await self._workshop.only(_ENGINE, "finish", asked, (picture.data,))

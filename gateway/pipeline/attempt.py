@@ -10,11 +10,11 @@ from functools import partial
 from itertools import chain
 from types import MappingProxyType
 
-from gateway.pipeline import events, forward, hearing, media, speaking
+from gateway.pipeline import events, forward, hearing, links, media, speaking
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.route import Target, dropped_knobs
 from gateway.pipeline.tries import at_target, first_answer
-from gateway.schema.ask import Feature
+from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest
 from gateway.schema.reply import Reply
 from gateway.schema.wires import fields_of
@@ -57,6 +57,8 @@ async def _lend(call: Call, target: Target, services: Services) -> Reply | None:
     Before the target's gate: who hears may stand behind the same one.
     """
     call.request = call.voice = None
+    if call.ask.links and not call.fetched and _are_fetched_here(call.ask, target):
+        call.fetched = await links.fetch(call, services)
     lacking = call.ask.needs - target.features
     if not lacking:
         return None
@@ -85,3 +87,8 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
     work = partial(_PATHS[call.path, is_stream], call, target, try_it, services)
     limit_s = deadlines.first_token_s if is_stream else deadlines.total_s
     return await at_target(call, target, work, limit_s=limit_s, waiting_s=deadlines.total_s)
+
+
+def _are_fetched_here(ask: Ask, target: Target) -> bool:
+    """Say whether the target is to get pictures and not their URLs."""
+    return Feature.IMAGE_EDIT in ask.needs or not target.card.fetches_links

@@ -1,6 +1,6 @@
 """What one call knows and what all calls share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +13,9 @@ from gateway.schema.ask import Ask
 from gateway.schema.audio import Transcript
 from gateway.schema.chat import AudioOutput, ChatRequest
 from gateway.schema.failure import CallError, Failure
+from gateway.schema.images import Picture
 from gateway.schema.usage import Usage
+from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters, Lease
 from gateway.telemetry.logs import CallLog
@@ -33,6 +35,8 @@ class Services:
     log: CallLog
     pictures: Pictures
     redact: Callable[[str], str]
+    fetch: HttpClient
+    """For callers' URLs: guarded."""
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
 
@@ -96,5 +100,7 @@ class Call:
     first_at: float | None = None
     error: CallError | None = None
     is_aborted: bool = False
+    fetched: Mapping[str, Picture] = field(default_factory=dict)
+    """What the request's links lead to, once it has been fetched."""
     held: Held | None = None
     """What a streamed reply holds; closed when the call ends."""

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
+from gateway.pipeline.links import inlined
 from gateway.pipeline.route import Target
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
@@ -95,6 +96,8 @@ def _generation(call: Call, target: Target, attempt: Attempt) -> AsyncGenerator[
     if isinstance(request, ChatRequest):
         if target.chat is None:
             raise UpstreamError(Failure.UNSUPPORTED, "this provider holds no conversations")
+        if call.fetched and not target.card.fetches_links:
+            request = inlined(request, call.fetched)
         return target.chat.chat(request, attempt)
     if target.completion is not None:
         return target.completion.complete(request, attempt)

@@ -9,18 +9,23 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
 from gateway.pipeline.call import Call, Held, Services
+from gateway.pipeline.links import data_url
 from gateway.pipeline.route import Target
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.json import JsonObject, Wire, read_object
-from gateway.schema.reply import Frames, Whole
+from gateway.schema.reply import Frames, Stream, Whole
 from gateway.schema.sse import DONE, FrameTooLargeError, Splitter, data_of, frames_of
 from gateway.schema.wires import (
+    TAIL_BYTES,
     Tap,
+    begins_like_reply,
+    ends_like_reply,
     error_message,
     fields_of,
+    inline,
+    is_answer,
     is_error,
     is_meaningful,
-    looks_like_reply,
     retarget,
     usage_at_end,
     usage_of,
@@ -31,34 +36,102 @@ from gateway.sdk.providers import Attempt, ForwardingProvider
 
 MAX_HELD_BYTES = 64 * 1024
 MAX_HELD_FRAMES = 32
-REPLY_BYTES = 16 * 1024 * 1024
 _PARSED_BYTES = 256 * 1024
+_LARGEST_BYTES = 64 * 1024 * 1024
+"""Of a reply that passes through: two thousand vectors of 3,072 numbers as text."""
 _GRACE_S = 0.25
 """How long to wait for the end of a body after `[DONE]`, so that its connection can serve again."""
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Whole:
-    """Return the upstream's reply as it came, once it is known to be one; free the target."""
+async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Whole | Stream:
+    """Return the upstream's reply as it came, once it is known to be one.
+
+    A small one is looked at whole, and the target is free again; a large one is neither parsed nor
+    held, and passes through once it has begun as a reply does.
+    """
     wire, document, provider = _prepare(call, target)
-    async with provider.forward(wire, document, attempt) as answer:
-        body = await answer.read(REPLY_BYTES)
-    if len(body) <= _PARSED_BYTES:
-        reply = read_object(body)
-        if reply is None:
-            raise UpstreamError(Failure.TRANSIENT, "the answer is not a JSON object")
-        if is_error(reply):
-            raise UpstreamError(Failure.TRANSIENT, error_message(reply))
-        if not is_meaningful(reply):
-            raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
-        call.usage = usage_of(reply)
-        model = reply.get("model")
-        call.model = model if isinstance(model, str) else None
-    else:
-        if not looks_like_reply(body):
-            raise UpstreamError(Failure.TRANSIENT, "the answer is not one of a model")
-        call.usage = usage_at_end(body, read_object)
-    target.connected.gate.leave()
-    return Whole(body)
+    forwarding = provider.forward(wire, document, attempt)
+    answer = await forwarding.__aenter__()
+    close = partial(forwarding.__aexit__, None, None, None)
+    pieces = aiter(answer.chunks)
+    try:
+        head, is_over = await _head(pieces)
+        (_look_at if is_over else _look_at_begin)(wire, head, call)
+    except BaseException:
+        await close()
+        raise
+    if is_over:
+        await close()
+        target.connected.gate.leave()
+        return Whole(head)
+    call.held = Held(close, target.connected.gate.leave)
+    call.ask.document = {}
+    silence_s = services.document.deadlines.between_tokens_s
+    return Stream("application/json", _rest(head, pieces, call, silence_s))
+
+
+async def _head(pieces: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """Return the body, or as much of it as is parsed at most, and whether that is all."""
+    head = bytearray()
+    async for piece in pieces:
+        head += piece
+        if len(head) > _PARSED_BYTES:
+            return bytes(head), False
+    return bytes(head), True
+
+
+def _look_at(wire: Wire, body: bytes, call: Call) -> None:
+    reply = read_object(body)
+    if reply is None:
+        raise UpstreamError(Failure.TRANSIENT, "the answer is not a JSON object")
+    if is_error(reply):
+        raise UpstreamError(Failure.TRANSIENT, error_message(reply))
+    if not is_answer(wire, reply, call.ask.document):
+        raise UpstreamError(Failure.TRANSIENT, "the answer is empty, or not what was asked for")
+    call.usage = usage_of(reply)
+    model = reply.get("model")
+    call.model = model if isinstance(model, str) else None
+
+
+def _look_at_begin(wire: Wire, head: bytes, call: Call) -> None:
+    if not begins_like_reply(wire, head):
+        raise UpstreamError(Failure.TRANSIENT, "the answer is not one of a model")
+
+
+async def _rest(
+    head: bytes, pieces: AsyncIterator[bytes], call: Call, silence_s: float
+) -> AsyncGenerator[bytes]:
+    """Yield a large reply; raise `CallError` when it breaks off."""
+    watch, tail, size = call.watch, head[-TAIL_BYTES:], len(head)
+    name = call.target.connected.name if call.target else "the provider"
+    try:
+        yield head
+        del head
+        while True:
+            watch.arm(silence_s)
+            piece = await anext(pieces, b"")
+            watch.rest()
+            if not piece:
+                break
+            tail = (tail + piece)[-TAIL_BYTES:]
+            size += len(piece)
+            if size > _LARGEST_BYTES:
+                raise CallError("upstream_failed", f"{name} does not stop answering")
+            yield piece
+    except CancelledError:
+        if not watch.has_expired():
+            raise
+        message = f"{name} fell silent"
+        raise CallError("deadline_exceeded", message, failure=Failure.TIMEOUT) from None
+    except (UpstreamError, HttpError) as error:
+        message = f"{name} broke off its answer"
+        raise CallError("upstream_failed", message, failure=Failure.TRANSIENT) from error
+    finally:
+        watch.rest()
+        call.usage = usage_at_end(tail, read_object)
+    if not ends_like_reply(tail):
+        message = f"{name} broke off its answer"
+        raise CallError("upstream_failed", message, failure=Failure.TRANSIENT)
 
 
 async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Frames:
@@ -85,6 +158,9 @@ def _prepare(call: Call, target: Target) -> tuple[Wire, JsonObject, ForwardingPr
         msg = "only a target that takes the caller's wire is forwarded to"
         raise RuntimeError(msg)
     document = retarget(call.ask.document, target.model)
+    if call.fetched and not target.card.fetches_links:
+        urls = {url: data_url(picture) for url, picture in call.fetched.items()}
+        document = inline(document, urls)
     for knob in call.dropped_params:
         for name in fields_of(knob, document):
             document.pop(name, None)

@@ -35,7 +35,7 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
     if isinstance(thing, Embeddings | ImageAnswer | Moderation):
         call.model = thing.model
     target.connected.gate.leave()
-    return Made(thing)
+    return Made(thing, made_by=target.name if target.card.deterministic else "")
 
 
 async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Stream:
@@ -83,7 +83,10 @@ async def _make(
     if isinstance(request, ImageRequest) and isinstance(provider, ImageProvider):
         return await provider.draw(replace(request, model=target.model), attempt)
     if isinstance(request, ImageEditRequest) and isinstance(provider, ImageEditProvider):
-        return await provider.edit(replace(request, model=target.model), attempt)
+        fetched = tuple(call.fetched[link] for link in request.links)
+        sources = (*request.sources, *fetched)
+        request = replace(request, model=target.model, sources=sources, links=())
+        return await provider.edit(request, attempt)
     if isinstance(request, TranscriptionRequest) and isinstance(provider, TranscriptionProvider):
         return await provider.transcribe(replace(request, model=target.model), attempt)
     raise UpstreamError(Failure.UNSUPPORTED, "this provider cannot do that")

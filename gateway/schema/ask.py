@@ -71,8 +71,8 @@ class Ask:
     is_feed_worthy: bool = False
     """The path is one whose generations may appear in a public feed."""
     has_seed: bool = False
-    links: tuple[str, ...] = ()
-    """The http and https URLs in the request: fetched for targets that do not do so themselves."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """URLs in the request and where each stands: fetched for targets that do not do so."""
     finishing: Finishing | None = None
     """What is done to the pictures that answer it."""
     referrer: str | None = None

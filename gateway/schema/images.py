@@ -67,14 +67,14 @@ class Finishing:
 
     `width` and `height` in pixels, both or none: what sticks out is cut off evenly. `media_type` is
     jpeg, png, webp or avif, None leaves the picture's own. `metadata` are texts by name that the
-    file is to say of itself.
+    file is to say of itself besides what it says already; with None it says nothing.
     """
 
     width: int | None = None
     height: int | None = None
     media_type: str | None = None
     watermark: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

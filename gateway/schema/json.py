@@ -14,6 +14,7 @@ class Wire(StrEnum):
 
     OPENAI_CHAT = "openai_chat"
     OPENAI_COMPLETIONS = "openai_completions"
+    OPENAI_EMBEDDINGS = "openai_embeddings"
     ANTHROPIC_MESSAGES = "anthropic_messages"
 
 

@@ -33,6 +33,8 @@ class Made:
     """One whole thing that is no text, for the dialect to render."""
 
     thing: Embeddings | ImageAnswer | Moderation | Transcript
+    made_by: str = ""
+    """`provider/model` of a target that makes the same of the same request, seed included."""
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.schema.json import JsonObject
+from gateway.schema.json import JsonObject, Wire
 from gateway.schema.sse import DONE, data_of, frames_of
 from gateway.schema.usage import Usage
 
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISH, _FINISH_SPACED = b'"finish_reason":"', b'"finish_reason": "'
 _EMPTY, _EMPTY_SPACED = b'"choices":[]', b'"choices": []'
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _EDGE_BYTES = 1024
 _MESSAGE_CHARS = 64 * 1024
 _KNOB_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -45,10 +46,51 @@ def fields_of(knob: str, document: JsonObject) -> tuple[str, ...]:
     return tuple(name for name in named if document.get(name) is not None) or (knob,)
 
 
-def looks_like_reply(body: bytes) -> bool:
-    """Say whether a reply too large to be parsed begins and ends as a JSON object with choices."""
-    start, end = body[:_EDGE_BYTES].lstrip(), body[-_EDGE_BYTES:].rstrip()
-    return start.startswith(b"{") and end.endswith(b"}") and b'"choices"' in body
+def inline(document: JsonObject, pictures: Mapping[str, str]) -> JsonObject:
+    """Return an OpenAI chat `document` with the data URLs of `pictures` in place of their URLs."""
+    return {**document, "messages": [_inlined(turn, pictures) for turn in document["messages"]]}
+
+
+def _inlined(turn: JsonObject, pictures: Mapping[str, str]) -> JsonObject:
+    content = turn.get("content")
+    if not isinstance(content, list):
+        return turn
+    parts = []
+    for part in content:
+        image = part.get("image_url")
+        if part.get("type") == "image_url" and image["url"] in pictures:
+            parts.append({**part, "image_url": {**image, "url": pictures[image["url"]]}})
+        else:
+            parts.append(part)
+    return {**turn, "content": parts}
+
+
+def begins_like_reply(wire: Wire, head: bytes) -> bool:
+    """Say whether a reply too large to be parsed begins as a JSON object with an answer in it."""
+    name = b'"data"' if wire is Wire.OPENAI_EMBEDDINGS else b'"choices"'
+    return head[:_EDGE_BYTES].lstrip().startswith(b"{") and name in head
+
+
+def ends_like_reply(tail: bytes) -> bool:
+    """Say whether the end of a reply is that of a JSON object."""
+    return tail.rstrip().endswith(b"}")
+
+
+def is_answer(wire: Wire, reply: JsonObject, asked: JsonObject) -> bool:
+    """Say whether a whole `reply` on one of OpenAI's wires holds the answer to what was `asked`."""
+    if wire is not Wire.OPENAI_EMBEDDINGS:
+        return is_meaningful(reply)
+    rows, given = reply.get("data"), asked["input"]
+    is_one = not isinstance(given, list) or (bool(given) and isinstance(given[0], int))
+    count = 1 if is_one else len(given)
+    return isinstance(rows, list) and len(rows) == count and all(map(_is_vector, rows))
+
+
+def _is_vector(row: object) -> bool:
+    vector = row.get("embedding") if isinstance(row, dict) else None
+    if isinstance(vector, str):
+        return _BASE64.fullmatch(vector) is not None
+    return isinstance(vector, list) and bool(vector)
 
 
 def is_meaningful(document: JsonObject) -> bool:
@@ -199,9 +241,12 @@ def _count(where: JsonObject, name: str) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def usage_at_end(body: bytes, parse: Callable[[bytes], JsonObject | None]) -> Usage | None:
-    """Return the usage that the last 4 KiB of a large reply hold, without parsing the rest."""
-    tail = body[-4096:]
+TAIL_BYTES = 4096
+"""As much of a large reply's end is looked at for its usage."""
+
+
+def usage_at_end(tail: bytes, parse: Callable[[bytes], JsonObject | None]) -> Usage | None:
+    """Return the usage that the last `TAIL_BYTES` of a large reply hold; the rest is not opened."""
     found = list(_USAGE.finditer(tail))
     if not found:
         return None

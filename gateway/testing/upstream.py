@@ -98,6 +98,8 @@ class FakeUpstream:
         self.models = models
         self.listing: Answer | None = None
         """What answers `GET /v1/models` instead of the list of `models`."""
+        self.file: Answer | None = None
+        """What answers a GET of `/files/…`, as a web server that callers' URLs lead to does."""
         self.slice_bytes = slice_bytes
         self.requests: list[UpstreamRequest] = []
         self.abandoned: list[UpstreamRequest] = []
@@ -223,6 +225,8 @@ class FakeUpstream:
         path = request.path.partition("?")[0]
         if request.method == "GET" and path == "/v1/models":
             return self.listing or body(orjson.dumps(models_document(self.models)))
+        if request.method == "GET" and path.startswith("/files/") and self.file is not None:
+            return self.file
         if not path.endswith(_GENERATING):
             return status(404, f"there is no {path}")
         if request.method != "POST":

@@ -1,40 +1,68 @@
-"""Reading a caller's multipart form: text fields into memory, its one file to disk."""
+"""Reading a caller's multipart form (RFC 7578): text fields into memory, its files to disk."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from aiohttp import BodyPartReader, web
 
 from gateway.schema.failure import CallError
 from gateway.web.body import check_head, last_answer
+from gateway.web.serving import SERVING
 
 _FIELD_BYTES = 64 * 1024
 _MAX_PARTS = 64
 _PIECE_BYTES = 256 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A file of a form, which lives as long as the form does."""
+
+    path: Path
+    filename: str
+
+
 @dataclass(slots=True)
 class Form:
-    """The fields of a form (a name that ends in `[]` gives a tuple) and its file's own name."""
+    """What a form says, by name: text, what is sent as `name[]` in order, and files."""
 
-    fields: dict[str, Any] = field(default_factory=dict)  # Any: text, or a tuple of it.
-    filename: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    files: dict[str, list[FormFile]] = field(default_factory=dict)
 
 
-async def read_form(request: web.Request, path: Path, limit: int, timeout_s: float) -> Form:
-    """Return the form, its part `file` written to `path`.
+@asynccontextmanager
+async def form_of(request: web.Request, *files: str) -> AsyncGenerator[Form]:
+    """Give the form of a request, whose parts named in `files` are files, the first required.
 
-    Raises `CallError`: `unsupported_media_type`, `too_large`, `request_timeout`, `bad_request`,
-    `missing_parameter` when there is no file.
+    They lie in a folder that only this process's user can read, and are gone afterwards. Raises
+    `CallError`: `unsupported_media_type`, `too_large`, `request_timeout`, `bad_request`,
+    `missing_parameter`.
     """
+    bounds = request.app[SERVING].bounds
+    folder = await asyncio.to_thread(TemporaryDirectory, prefix="dynagate-")
+    try:
+        path = Path(folder.name)
+        yield await _read_form(request, path, files, (bounds.body_bytes, bounds.body_s))
+    finally:
+        folder.cleanup()
+
+
+async def _read_form(
+    request: web.Request, folder: Path, files: tuple[str, ...], bounds: tuple[int, float]
+) -> Form:
+    limit, timeout_s = bounds
     if request.content_type != "multipart/form-data":
-        raise CallError("unsupported_media_type", "send multipart/form-data with a part named file")
+        message = f"send multipart/form-data with a part named {files[0]}"
+        raise CallError("unsupported_media_type", message)
     try:
         check_head(request, limit)
         async with asyncio.timeout(timeout_s):
-            return await _read(request, path, limit)
+            form = await _read(request, folder, files, limit)
     except TimeoutError:
         message = f"the body was not complete after {timeout_s:g} s"
         raise last_answer(request, CallError("request_timeout", message)) from None
@@ -42,26 +70,29 @@ async def read_form(request: web.Request, path: Path, limit: int, timeout_s: flo
         raise last_answer(request, CallError("bad_request", "the form is malformed")) from None
     except CallError as error:
         raise last_answer(request, error) from None
+    if files[0] not in form.files:
+        message = f"{files[0]} is missing: give it as a part"
+        raise CallError("missing_parameter", message, param=files[0])
+    return form
 
 
-async def _read(request: web.Request, path: Path, limit: int) -> Form:
+async def _read(request: web.Request, folder: Path, files: tuple[str, ...], limit: int) -> Form:
     form, size, count = Form(), 0, 0
     reader = await request.multipart()
-    has_file = False
     while (part := await reader.next()) is not None:
         count += 1
         if count > _MAX_PARTS or not isinstance(part, BodyPartReader) or part.name is None:
             raise CallError("bad_request", "the form has a part without a name, or too many")
-        if part.name == "file":
-            has_file = True
-            form.filename = (part.filename or "file")[:255]
+        name = part.name.removesuffix("[]")
+        if name in files:
+            path = folder / str(count)
             size += await _to_disk(part, path, limit - size)
+            named = FormFile(path, (part.filename or name)[:255])
+            form.files.setdefault(name, []).append(named)
         else:
             size += await _to_memory(part, form)
         if size > limit:
             raise CallError("too_large", f"the form is larger than {limit} bytes")
-    if not has_file:
-        raise CallError("missing_parameter", "file is missing: give it as a part", param="file")
     return form
 
 
@@ -90,7 +121,7 @@ async def _to_memory(part: BodyPartReader, form: Form) -> int:
         message = f"{name} is not UTF-8"
         raise CallError("invalid_parameter", message, param=name) from None
     if name.endswith("[]"):
-        form.fields[name[:-2]] = (*form.fields.get(name[:-2], ()), text)
+        form.lists[name[:-2]] = (*form.lists.get(name[:-2], ()), text)
     else:
         form.fields[name] = text
     return len(data)

@@ -27,10 +27,9 @@ from gateway.schema.ask import Ask, Feature
 from gateway.schema.events import Collected
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
-from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
 from gateway.web.body import read_body
-from gateway.web.reply import Rendering, StreamRendering, answer
+from gateway.web.reply import StreamRendering, TextRendering, answer
 from gateway.web.serving import SERVING, shared_headers
 
 DEFAULT_TEXT_MODEL = "openai"
@@ -84,7 +83,7 @@ class CompletionRendering(ChatRendering):
 
 
 @dataclass(frozen=True, slots=True)
-class TextRendering:
+class WordsRendering:
     """Answers in DynaSpark's formats; with `may_be_kept` the same URL means the same words."""
 
     ask: Ask
@@ -114,11 +113,6 @@ class AudioRendering:
 
     ask: Ask
 
-    def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
-        """Raise: sound is no thing that comes whole."""
-        msg = f"speech was answered with {type(reply.thing).__name__}"
-        raise TypeError(msg)
-
     def headers(self) -> dict[str, str]:
         """Return nothing of its own."""
         return {}
@@ -141,11 +135,15 @@ async def generate_response(request: web.Request) -> web.StreamResponse:
 
 async def text_of_path(request: web.Request) -> web.StreamResponse:
     """`GET /api/text/{prompt}`: the prompt is the rest of the path, slashes included."""
+    return await _text(request, {"user_input": prompt_of_path(request)})
+
+
+def prompt_of_path(request: web.Request) -> str:
+    """Return what stands in the path after its fixed root, decoded."""
     resource = request.match_info.route.resource
     root = "" if resource is None else resource.canonical.partition("{")[0]
     # By slashes and not by name: routes are matched decoded, so `/%74ext/` is our root, too.
-    prompt = request.rel_url.raw_path.split("/", root.count("/"))[-1]
-    return await _text(request, {"user_input": decode_path(prompt)})
+    return decode_path(request.rel_url.raw_path.split("/", root.count("/"))[-1])
 
 
 def presented_by(request: web.Request, api_key: object = None) -> Presented:
@@ -163,7 +161,9 @@ def presented_by(request: web.Request, api_key: object = None) -> Presented:
 
 
 async def _openai(
-    request: web.Request, parse: Callable[[JsonObject], Ask], rendering: Callable[[Ask], Rendering]
+    request: web.Request,
+    parse: Callable[[JsonObject], Ask],
+    rendering: Callable[[Ask], TextRendering],
 ) -> web.StreamResponse:
     if request.content_type.startswith("multipart/"):
         raise CallError("unsupported_media_type", "send the request as application/json")
@@ -180,14 +180,14 @@ async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResp
         return web.Response(status=204, headers=shared_headers(request))
     given: JsonObject = {**parse_query(request.rel_url.raw_query_string), **of_path}
     if request.method == "POST":
-        given = merge(given, await _parameters(request))
+        given = merge(given, await parameters_of(request))
     api_key = given.get("api_key")
     speaking = _speaking(request, given)
     if speaking is not None:
         return await answer(request, speaking, presented_by(request, api_key))
     ask, query = parse_text(given, default_model=DEFAULT_TEXT_MODEL, random_seed=randbits(31))
     may_be_kept = request.method == "GET" and ask.has_seed and not ask.is_private
-    rendering = TextRendering(ask, query, may_be_kept)
+    rendering = WordsRendering(ask, query, may_be_kept)
     presented = presented_by(request, api_key)
     if request.method == "HEAD":
         return _head(request, rendering, presented)
@@ -210,7 +210,8 @@ def _only_speaks(target: Target) -> bool:
     return Feature.SPEECH in target.features and Feature.TEXT not in target.features
 
 
-async def _parameters(request: web.Request) -> dict[str, Any]:  # Any: text, or JSON values.
+async def parameters_of(request: web.Request) -> dict[str, Any]:  # Any: text, or JSON values.
+    """Return what the body of a POST gives, as a form or as JSON."""
     bounds = request.app[SERVING].bounds
     body = await read_body(request, bounds.body_bytes, bounds.body_s)
     kind = request.content_type
@@ -225,7 +226,7 @@ async def _parameters(request: web.Request) -> dict[str, Any]:  # Any: text, or 
     return parse_object(body) if body.strip() else {}
 
 
-def _head(request: web.Request, rendering: TextRendering, presented: Presented) -> web.Response:
+def _head(request: web.Request, rendering: WordsRendering, presented: Presented) -> web.Response:
     """Answer the headers that are known without generating anything; nothing is counted."""
     services = request.app[SERVING].services
     services.identifier.identify(presented)

@@ -1,16 +1,10 @@
-"""OpenAI's paths for pictures, vectors, judgements and sound."""
+"""OpenAI's paths for vectors, judgements and sound."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from secrets import randbits
-from tempfile import NamedTemporaryFile
 
 from aiohttp import web
 
 from gateway.dialects.json_gate import parse_object
-from gateway.dialects.openai_images import parse_images, render_images
 from gateway.dialects.openai_media import (
     parse_embeddings,
     parse_moderation,
@@ -28,7 +22,7 @@ from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Moderation
 from gateway.schema.reply import Made
 from gateway.web.body import read_body
-from gateway.web.form import read_form
+from gateway.web.form import form_of
 from gateway.web.handlers import presented_by
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING
@@ -40,7 +34,7 @@ class ThingRendering:
 
     ask: Ask
 
-    def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
+    async def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the media type and the body."""
         match reply.thing:
             case Embeddings():
@@ -49,7 +43,8 @@ class ThingRendering:
                 body = render_embeddings(reply.thing, model=model, is_base64=is_base64)
                 return "application/json", body
             case ImageAnswer():
-                return "application/json", render_images(reply.thing, created=created)
+                msg = "pictures are answered where they are asked for"
+                raise TypeError(msg)
             case Moderation():
                 model = self.ask.model
                 body = render_moderation(reply.thing, model=model, request_id=request_id)
@@ -69,25 +64,19 @@ class ThingRendering:
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
     """`POST …/embeddings`."""
-    ask = parse_embeddings(await _document(request))
+    ask = parse_embeddings(await document_of(request))
     return await answer(request, ThingRendering(ask), presented_by(request))
 
 
 async def moderations(request: web.Request) -> web.StreamResponse:
     """`POST …/moderations`."""
-    ask = parse_moderation(await _document(request))
-    return await answer(request, ThingRendering(ask), presented_by(request))
-
-
-async def images(request: web.Request) -> web.StreamResponse:
-    """`POST …/images/generations`."""
-    ask = parse_images(await _document(request), random_seed=randbits(31))
+    ask = parse_moderation(await document_of(request))
     return await answer(request, ThingRendering(ask), presented_by(request))
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
     """`POST …/audio/speech`."""
-    ask = parse_speech(await _document(request))
+    ask = parse_speech(await document_of(request))
     return await answer(request, ThingRendering(ask), presented_by(request))
 
 
@@ -102,21 +91,15 @@ async def translations(request: web.Request) -> web.StreamResponse:
 
 
 async def _transcribe(request: web.Request, *, is_translation: bool) -> web.StreamResponse:
-    bounds = request.app[SERVING].bounds
-    async with _own_file() as path:
-        form = await read_form(request, path, bounds.body_bytes, bounds.body_s)
+    async with form_of(request, "file") as form:
+        file = form.files["file"][0]
         fields: JsonObject = {**form.fields, "is_translation": is_translation}
-        ask = parse_transcription(fields, path, form.filename, is_translation=is_translation)
+        fields["timestamp_granularities"] = form.lists.get("timestamp_granularities", ())
+        ask = parse_transcription(fields, file.path, file.filename, is_translation=is_translation)
         return await answer(request, ThingRendering(ask), presented_by(request))
 
 
-@asynccontextmanager
-async def _own_file() -> AsyncGenerator[Path]:
-    """Give a file that only this process's user can read, and take it away."""
-    with NamedTemporaryFile(prefix="dynagate-") as file:
-        yield Path(file.name)
-
-
-async def _document(request: web.Request) -> JsonObject:
+async def document_of(request: web.Request) -> JsonObject:
+    """Return the JSON object that is the body."""
     bounds = request.app[SERVING].bounds
     return parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))

@@ -6,10 +6,17 @@ from collections.abc import Iterable, Mapping
 from gateway import __version__
 from gateway.dialects import openai_chat, openai_completions, openai_images, openai_media
 from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
+from gateway.dialects.dynaspark_image import IMAGE_PARAMETERS
 from gateway.dialects.fields import Kind
 from gateway.schema.failure import CODES
 from gateway.schema.json import JsonObject
 from gateway.web.table import Path
+
+_BY_URL: Mapping[str, Mapping[str, Kind]] = {
+    "Text": {**TEXT_PARAMETERS, **AUDIO_PARAMETERS},
+    "Picture": IMAGE_PARAMETERS,
+}
+"""What is asked for in a query, or in a form."""
 
 _ERROR: JsonObject = {
     "type": "object",
@@ -63,7 +70,7 @@ def document(table: Iterable[Path], base: str) -> JsonObject:
         "components": {
             "schemas": {
                 "Error": _ERROR,
-                "Text": _schema({**TEXT_PARAMETERS, **AUDIO_PARAMETERS}, ["user_input"]),
+                **{name: _schema(kinds, ["user_input"]) for name, kinds in _BY_URL.items()},
                 "Chat": _schema(openai_chat.FIELDS, ["model", "messages"]),
                 "Completion": _schema(openai_completions.FIELDS, ["model", "prompt"]),
                 "Embedding": _schema(openai_media.EMBEDDING_FIELDS, ["model", "input"]),
@@ -94,8 +101,8 @@ def _operation(entry: Path, method: str, path: str) -> JsonObject:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
-    if entry.schema == "Text" and method == "GET":
-        named = {**TEXT_PARAMETERS, **AUDIO_PARAMETERS}
+    if entry.schema in _BY_URL and method == "GET":
+        named = dict(_BY_URL[entry.schema or ""])
         if parameters:
             del named["user_input"]
         parameters += [
@@ -112,7 +119,7 @@ def _operation(entry: Path, method: str, path: str) -> JsonObject:
     if method == "POST" and entry.schema is not None:
         reference = {"schema": {"$ref": f"#/components/schemas/{entry.schema}"}}
         content = {"application/json": reference}
-        if entry.schema == "Text":
+        if entry.schema in _BY_URL:
             content["application/x-www-form-urlencoded"] = reference
         operation["requestBody"] = {"required": True, "content": content}
     return operation

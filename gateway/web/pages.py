@@ -22,7 +22,8 @@ code,pre{{background:#262626}}a{{color:#8bf}}}}
 <h1>dynagate</h1>
 <p>A self-hosted, DynaSpark-compatible AI gateway, version {version}. It answers here, without a
 key: {limits}.</p>
-<pre>curl "{base}/api/generate_response?user_input=Hello"</pre>
+<pre>curl "{base}/api/generate_response?user_input=Hello"
+curl "{base}/image/A%20serene%20forest" --output forest.jpg</pre>
 <p>Any OpenAI client works with <code>base_url="{base}/v1"</code>.</p>
 <p>Models: {models}.</p>
 <p><a href="/openapi.json">openapi.json</a> · <a href="/llms.txt">llms.txt</a> ·
@@ -32,7 +33,8 @@ key: {limits}.</p>
 
 _LLMS = """# dynagate
 
-> A self-hosted, DynaSpark-compatible AI gateway: text by plain GET URLs and by OpenAI's API.
+> A self-hosted, DynaSpark-compatible AI gateway: text, pictures and sound by plain GET URLs and by
+> OpenAI's API.
 
 No key is needed: {limits} for one address; X-RateLimit-* headers say how many are left.
 
@@ -45,9 +47,23 @@ No key is needed: {limits} for one address; X-RateLimit-* headers say how many a
   private=true
 - GET {base}/api/text/models : the models as cards
 
+## Pictures by URL
+
+- GET {base}/image/A%20serene%20forest?width=1024&height=768 : the picture
+- GET {base}/api/generate_image?user_input=A%20serene%20forest : {{"image_url": "..."}}
+- parameters: model, width and height (64-2048), seed, nologo=true, wm, private=true, image (URLs to
+  change)
+
+## Sound by URL
+
+- GET {base}/api/generate_response?user_input=Hello&model=openai-audio&voice=nova : audio/mpeg
+- parameters: voice, speed (0.25-4), format (mp3, aac, flac, opus, wav, pcm), quality (standard, hd)
+
 ## OpenAI's API
 
-- base_url {base}/v1 : chat/completions (streaming, tools, response_format), completions, models
+- base_url {base}/v1 : chat/completions (streaming, tools, response_format), completions,
+  embeddings, images/generations, images/edits, images/variations, audio/speech,
+  audio/transcriptions, audio/translations, moderations, models
 
 Models: {models}
 

@@ -49,11 +49,19 @@ class StreamRendering(Protocol):
 
 
 class Rendering(Protocol):
-    """How one request's answer is said in its caller's dialect. `created` is in Unix seconds."""
+    """How one request is answered in its caller's dialect; enough for bytes as they come."""
 
     @property
     def ask(self) -> Ask:
         """The request that is answered."""
+
+    def headers(self) -> dict[str, str]:
+        """Return headers of the dialect's own for a good answer."""
+
+
+@runtime_checkable
+class TextRendering(Rendering, Protocol):
+    """How a generation is said. `created` is in Unix seconds."""
 
     def whole(self, collected: Collected, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the media type and the body of a whole generation."""
@@ -61,27 +69,17 @@ class Rendering(Protocol):
     def stream(self, *, request_id: str, created: int) -> StreamRendering:
         """Return what renders a streamed generation."""
 
-    def headers(self) -> dict[str, str]:
-        """Return headers of the dialect's own for a good answer."""
-
 
 @runtime_checkable
-class ThingRendering(Protocol):
-    """How one request is answered with a thing, or with bytes."""
+class ThingRendering(Rendering, Protocol):
+    """How a thing is handed over."""
 
-    @property
-    def ask(self) -> Ask:
-        """The request that is answered."""
-
-    def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
+    async def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the media type and the body."""
-
-    def headers(self) -> dict[str, str]:
-        """Return headers of the dialect's own for a good answer."""
 
 
 async def answer(
-    request: web.Request, rendering: Rendering | ThingRendering, presented: Presented
+    request: web.Request, rendering: Rendering, presented: Presented
 ) -> web.StreamResponse:
     """Run the call and write what comes of it. Cancelled when the caller leaves.
 
@@ -103,75 +101,75 @@ async def answer(
             deadline=started + total_s,
             client_request_id=client_request_id(request),
         )
-        if rendering.ask.answer == "bytes":
-            return await _sounded(request, rendering, call, serving)
-        if isinstance(rendering, ThingRendering) or not rendering.ask.is_stream:
-            return await _whole(request, rendering, call, serving)
-        return await _streamed(request, rendering, call, serving)
+        if rendering.ask.is_stream and isinstance(rendering, TextRendering):
+            return await _streamed(request, rendering, call, serving)
+        return await _answered(request, rendering, call, serving)
 
 
-async def _whole(
-    request: web.Request, rendering: Rendering | ThingRendering, call: Call, serving: Serving
-) -> web.Response:
+async def _answered(
+    request: web.Request, rendering: Rendering, call: Call, serving: Serving
+) -> web.StreamResponse:
+    """Answer with one body, or with bytes as they come."""
+    response: web.StreamResponse | None = None
     try:
         async with run(call, serving.services) as reply:
-            media_type, body = _body(reply, rendering, call, serving)
+            if isinstance(reply, Stream):
+                response = web.StreamResponse()
+                headers = _headers(request, reply.media_type, rendering, call)
+                response.headers.update(headers)
+                await _pour(reply, response, request)
+                return response
+            media_type, body = await _body(reply, rendering, call, serving)
     except CallError as error:
-        return error_response(request, error, call)
+        if response is None or not response.prepared:
+            return error_response(request, error, call)
+        # Cut without its final chunk: nobody may take a part for the whole.
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    except ConnectionError:
+        if response is None:
+            raise
+        _log.debug("%s: the caller left", call.request_id)
+        return response
+    return web.Response(body=body, headers=_headers(request, media_type, rendering, call))
+
+
+def _headers(
+    request: web.Request, media_type: str, rendering: Rendering, call: Call
+) -> dict[str, str]:
     headers = shared_headers(request)  # This request's own: filled, not copied.
     headers[hdrs.CONTENT_TYPE] = media_type
     headers |= _NO_STORE
     headers |= call_headers(call, is_openai=is_openai_path(request.path))
     headers |= rendering.headers()
-    return web.Response(body=body, headers=headers)
+    return headers
 
 
-def _body(
-    reply: Reply, rendering: Rendering | ThingRendering, call: Call, serving: Serving
+async def _body(
+    reply: Reply, rendering: Rendering, call: Call, serving: Serving
 ) -> tuple[str, bytes]:
     if isinstance(reply, Whole):
         return reply.media_type, reply.body
     created = int(serving.services.clock.now().timestamp())
-    if isinstance(rendering, ThingRendering):
-        if isinstance(reply, Made):
-            return rendering.made(reply, request_id=call.request_id, created=created)
-    elif isinstance(reply, Answer):
+    if isinstance(reply, Made) and isinstance(rendering, ThingRendering):
+        return await rendering.made(reply, request_id=call.request_id, created=created)
+    if isinstance(reply, Answer) and isinstance(rendering, TextRendering):
         return rendering.whole(reply.collected, request_id=call.request_id, created=created)
     msg = f"a call was answered with {type(reply).__name__}"
     raise TypeError(msg)
 
 
-async def _sounded(
-    request: web.Request, rendering: Rendering | ThingRendering, call: Call, serving: Serving
-) -> web.StreamResponse:
-    response = web.StreamResponse()
-    try:
-        async with run(call, serving.services) as reply:
-            if not isinstance(reply, Stream):
-                msg = f"a call was answered with {type(reply).__name__}"
-                raise TypeError(msg)
-            headers = shared_headers(request) | _NO_STORE
-            headers[hdrs.CONTENT_TYPE] = reply.media_type
-            headers |= call_headers(call, is_openai=is_openai_path(request.path))
-            response.headers.update(headers | rendering.headers())
-            async with aclosing(reply.chunks) as chunks:
-                await response.prepare(request)
-                async for chunk in chunks:
-                    await response.write(chunk)
-            await response.write_eof()
-    except CallError as error:
-        if not response.prepared:
-            return error_response(request, error, call)
-        # Cut without its final chunk: a player must not take a part for the whole.
-        if request.transport is not None:
-            request.transport.abort()
-    except ConnectionError:
-        _log.debug("%s: the caller left", call.request_id)
-    return response
+async def _pour(reply: Stream, response: web.StreamResponse, request: web.Request) -> None:
+    async with aclosing(reply.chunks) as chunks:
+        await response.prepare(request)
+        async for chunk in chunks:
+            await response.write(chunk)
+    await response.write_eof()
 
 
 async def _streamed(
-    request: web.Request, rendering: Rendering, call: Call, serving: Serving
+    request: web.Request, rendering: TextRendering, call: Call, serving: Serving
 ) -> web.StreamResponse:
     def headers() -> dict[str, str]:
         of_call = call_headers(call, is_openai=is_openai_path(request.path))
@@ -198,7 +196,7 @@ async def _streamed(
 
 
 async def _write(
-    reply: Reply, stream: EventStream, rendering: Rendering, call: Call, serving: Serving
+    reply: Reply, stream: EventStream, rendering: TextRendering, call: Call, serving: Serving
 ) -> None:
     match reply:
         case Frames():

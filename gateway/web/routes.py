@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
-from gateway.web import handlers, health, media, models, pages
+from gateway.web import handlers, health, images, media, models, openai_images, pages
 from gateway.web.table import TABLE, Path
 
 _OPENAI_ROOTS = ("/v1", "/openai/v1", "/openai", "/api/openai/v1", "/api/openai")
@@ -26,7 +26,12 @@ def paths() -> Iterable[Path]:
     for root in ("/api/text", "/text"):
         yield Path(get, f"{root}/models", models.text_models, "Text models, as cards")
     yield Path(both, "/api/generate_response", handlers.generate_response, "Generate text", "Text")
+    drawn = "/api/generate_image"
+    yield Path(both, drawn, images.generate_image, "Draw, and say where the picture is", "Picture")
     yield from _openai()
+    for root in ("/api/image", "/image", "/prompt"):
+        path = f"{root}/{{prompt:(?s:.+)}}"
+        yield Path(get, path, images.image_of_path, "Draw the path", "Picture")
     for root in ("/api/text", "/text"):
         path = f"{root}/{{prompt:(?s:.+)}}"  # Line breaks, too.
         yield Path(get, path, handlers.text_of_path, "Generate text for the path", "Text")
@@ -42,8 +47,12 @@ def _openai() -> Iterator[Path]:
         plain = f"{root}/completions"
         yield Path(post, plain, handlers.completions, "Text completion", "Completion")
         yield Path(post, f"{root}/embeddings", media.embeddings, "Embed texts", "Embedding")
-        drawn = f"{root}/images/generations"
-        yield Path(post, drawn, media.images, "Draw pictures", "Image")
+        pictures = f"{root}/images"
+        yield Path(
+            post, f"{pictures}/generations", openai_images.generate, "Draw pictures", "Image"
+        )
+        yield Path(post, f"{pictures}/edits", openai_images.edit, "Change pictures")
+        yield Path(post, f"{pictures}/variations", openai_images.vary, "Vary a picture")
         judge = f"{root}/moderations"
         yield Path(post, judge, media.moderations, "Judge texts", "Moderation")
         yield Path(post, f"{root}/audio/speech", media.speech, "Read text aloud", "Speech")

@@ -16,6 +16,7 @@ from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard
 from gateway.web.access import Access
+from gateway.web.album import Album
 from gateway.web.stream import Pinger
 
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -46,6 +47,7 @@ class Serving:
     pinger: Pinger
     bounds: Bounds
     watches: Watches
+    album: Album
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
     unready: Mapping[str, str] = field(default_factory=dict)

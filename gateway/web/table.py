@@ -9,7 +9,9 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-Schema = Literal["Text", "Chat", "Completion", "Embedding", "Image", "Moderation", "Speech"]
+Schema = Literal[
+    "Text", "Chat", "Completion", "Embedding", "Image", "Moderation", "Picture", "Speech"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ async def connect(settings: LocalSettings, deps: Deps) -> AsyncGenerator[Local]:
     stop = deps.background.start(f"engine of {deps.name}", engine.run())
     close = deps.background.start(f"workshop of {deps.name}", workshop.run())
     try:
-        seer = Seer(workshop, deps.fetch, context=settings.slot_context)
+        seer = Seer(workshop, context=settings.slot_context)
         yield Local(settings, shelf, engine, deps.http, maker=Maker(workshop), seer=seer)
     finally:
         stop()

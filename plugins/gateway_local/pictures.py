@@ -9,29 +9,27 @@ from dataclasses import replace
 from gateway.schema.chat import ChatRequest, ImagePart, Message, Part, TextPart
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
-from gateway.sdk import Attempt, HttpClient, HttpError, TooLargeError, UpstreamError
+from gateway.sdk import UpstreamError
 from gateway.sdk.workshop import Workshop
 from gateway_local.seeing import describe
 
 _MAX_PICTURES = 8
 _MAX_BYTES = 10 * 1024 * 1024
 _CHARACTERS_A_TOKEN = 4
-_OK = 200
 
 
 class Seer:
-    """Reads the pictures of requests; those behind callers' URLs come through the guarded fetch."""
+    """Reads the pictures of requests, which come as data URLs: links are the gateway's to fetch."""
 
-    def __init__(self, workshop: Workshop, fetch: HttpClient, *, context: int) -> None:
+    def __init__(self, workshop: Workshop, *, context: int) -> None:
         self._workshop = workshop
-        self._fetch = fetch
         # Half of what the model can read is for what the pictures say.
         self._characters = context * _CHARACTERS_A_TOKEN // 2
 
-    async def told(self, request: ChatRequest, attempt: Attempt) -> ChatRequest:
+    async def told(self, request: ChatRequest) -> ChatRequest:
         """Return `request` with each picture named where it stood, and told of in a first turn.
 
-        Raises `UpstreamError`: too many, too large, not fetched, not a picture.
+        Raises `UpstreamError`: too many, too large, not a picture.
         """
         places = [
             part for turn in request.messages for part in turn.parts if isinstance(part, ImagePart)
@@ -40,7 +38,7 @@ class Seer:
             return request
         if len(places) > _MAX_PICTURES:
             raise _fault(f"there are {len(places)} pictures; at most {_MAX_PICTURES} are read")
-        blobs = [await self._bytes(part.url, attempt) for part in places]
+        blobs = [_inline(part.url) for part in places]
         facts = [facts async for facts in self._read(blobs)]
         system = Message("system", (TextPart(describe(facts, max_characters=self._characters)),))
         return replace(request, messages=(system, *_named(request.messages)))
@@ -49,20 +47,6 @@ class Seer:
         async with aclosing(self._workshop.call("look", "look", {}, blobs)) as items:
             async for facts, _ in items:
                 yield facts
-
-    async def _bytes(self, url: str, attempt: Attempt) -> bytes:
-        if url.startswith("data:"):
-            return _inline(url)
-        try:
-            async with self._fetch.request("GET", url, deadline=attempt.deadline) as answer:
-                if answer.status != _OK:
-                    raise _fault(f"the URL of a picture answered {answer.status}")
-                return await answer.read(_MAX_BYTES)
-        except TooLargeError as error:
-            raise _fault(f"a picture has more than {_MAX_BYTES} bytes") from error
-        except HttpError as error:
-            # Not a word of where it failed: what is behind the guard is not the caller's to map.
-            raise _fault("the URL of a picture cannot be fetched from here") from error
 
 
 def _inline(url: str) -> bytes:

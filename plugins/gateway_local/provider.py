@@ -63,7 +63,7 @@ class Local:
         """Yield the reply's events; `n` answers come one after the other."""
         _check(request.model)
         forced_tools(request)
-        request = await self._seer.told(request, attempt)
+        request = await self._seer.told(request)
         endpoint = await self._engine.ready(attempt.deadline)
         usage = Usage()
         has_started = False

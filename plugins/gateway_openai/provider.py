@@ -35,7 +35,11 @@ from gateway_openai.exchange import REPLY_BYTES, Exchange, Reached, reply_of
 from gateway_openai.failures import error_in_stream, refusal, unreachable
 from gateway_openai.settings import OpenAISettings
 
-_PATHS = {Wire.OPENAI_CHAT: "/chat/completions", Wire.OPENAI_COMPLETIONS: "/completions"}
+_PATHS = {
+    Wire.OPENAI_CHAT: "/chat/completions",
+    Wire.OPENAI_COMPLETIONS: "/completions",
+    Wire.OPENAI_EMBEDDINGS: "/embeddings",
+}
 _OK = 200
 _AT_ONCE = 4
 

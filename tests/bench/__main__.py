@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: the gateway against a bare aiohttp proxy, on Linux, in two minutes.
+"""`python -m tests.bench`: the gateway against a bare aiohttp proxy, on Linux, in three minutes.
 
 Both stand in front of the same scripted upstream and are measured by turns, as CPU time of the
 whole process tree, so that the ratios hold on a busy machine too. The exit code is 1 when a range
@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 import orjson
 
-from tests.bench import scenarios
+from tests.bench import media, scenarios
 from tests.bench.figures import Figure, table
 from tests.bench.load import IncompleteError
 from tests.bench.loops import loop_factory
@@ -32,6 +32,7 @@ _SCENARIOS = MappingProxyType(
         "chunk": scenarios.per_chunk,
         "memory": scenarios.memory,
         "startup": scenarios.start_up,
+        "media": media.media,
     }
 )
 _BASE_S, _MOST_S_A_ROUND = 120.0, 60.0

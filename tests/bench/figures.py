@@ -8,8 +8,9 @@ from typing import Literal
 from tests.bench.targets import Target
 
 Samples = dict[Target, list[float]]
-Ceiling = tuple[Literal["x", "at most"], float]
-"""`x`: so many times the bare proxy's figure; `at most`: the gateway's figure itself."""
+"""By target; what a bare proxy cannot do has none of its."""
+Ceiling = tuple[Literal["x", "at most", "at least"], float]
+"""`x`: so many times the bare proxy's figure; the others are about the gateway's figure itself."""
 
 _COLUMNS = (34, 24, 24, 20, 12, 0)
 
@@ -38,36 +39,37 @@ class Figure:
     @property
     def ratios(self) -> list[float]:
         """The gateway's value over the bare proxy's, round by round."""
-        pairs = zip(self.samples["gateway"], self.samples["bare"], strict=True)
+        pairs = zip(self.samples["gateway"], self.samples.get("bare", ()), strict=True)
         return [gateway / bare for gateway, bare in pairs]
 
     @property
     def is_missed(self) -> bool:
-        """Whether the range of what the ceiling is about lies wholly above it."""
+        """Whether the range of what the ceiling is about lies wholly on the wrong side of it."""
         if self.ceiling is None:
             return False
-        kind, most = self.ceiling
-        held = self.ratios if kind == "x" else self.samples["gateway"]
-        return quartiles(held).low > most
+        kind, bound = self.ceiling
+        held = quartiles(self.ratios if kind == "x" else self.samples["gateway"])
+        return held.high < bound if kind == "at least" else held.low > bound
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of the table."""
-        bare, gateway = quartiles(self.samples["bare"]), quartiles(self.samples["gateway"])
-        ratios = quartiles(self.ratios)
-        ratio = f"{ratios.median:.2f}x [{ratios.low:.2f}-{ratios.high:.2f}]"
+        gateway, bare, ratio = str(quartiles(self.samples["gateway"])), "", ""
+        if "bare" in self.samples:
+            bare, ratios = str(quartiles(self.samples["bare"])), quartiles(self.ratios)
+            ratio = f"{ratios.median:.2f}x [{ratios.low:.2f}-{ratios.high:.2f}]"
         if self.ceiling is None:
-            return self.name, str(bare), str(gateway), ratio, "", ""
-        kind, most = self.ceiling
-        ceiling = f"{most:g}x" if kind == "x" else f"{most:g}"
+            return self.name, bare, gateway, ratio, "", ""
+        kind, bound = self.ceiling
+        ceiling = {"x": f"{bound:g}x", "at most": f"<= {bound:g}", "at least": f">= {bound:g}"}
         verdict = "MISS" if self.is_missed else "ok"
-        return self.name, str(bare), str(gateway), ratio, ceiling, verdict
+        return self.name, bare, gateway, ratio, ceiling[kind], verdict
 
     def document(self) -> dict[str, object]:
         """Return every value, for machines."""
         return {
             "name": self.name,
             "samples": self.samples,
-            "ratios": self.ratios,
+            "ratios": self.ratios if "bare" in self.samples else [],
             "ceiling": self.ceiling,
             "is_missed": self.is_missed,
         }

@@ -12,9 +12,11 @@ from tests.bench.figures import Ceiling, Figure, table
         ([15.0, 16.0, 17.0, 18.0, 19.0], ("x", 1.4), True),
         ([30.0, 34.0, 36.0, 40.0, 50.0], ("at most", 35.0), False),
         ([35.5, 36.0, 36.0, 40.0, 50.0], ("at most", 35.0), True),
+        ([8.0, 9.0, 9.0, 10.0, 12.0], ("at least", 10.0), False),
+        ([8.0, 9.0, 9.0, 9.5, 12.0], ("at least", 10.0), True),
     ],
 )
-def test_a_figure_is_missed_when_its_quartiles_lie_wholly_above_the_ceiling(
+def test_a_figure_is_missed_when_its_quartiles_lie_wholly_beyond_the_ceiling(
     gateway: list[float], ceiling: Ceiling, *, is_missed: bool
 ) -> None:
     figure = Figure("a figure", {"bare": [10.0] * 5, "gateway": gateway}, ceiling)
@@ -37,3 +39,13 @@ def test_a_single_round_is_its_own_range() -> None:
 
     assert figure.is_missed
     assert "150 [150-150]" in table([figure])
+
+
+def test_what_a_bare_proxy_cannot_do_has_no_ratio() -> None:
+    figure = Figure("speech", {"gateway": [20.0]}, ("at least", 10.0))
+
+    text = table([figure])
+
+    assert ">= 10" in text
+    assert "ok" in text
+    assert figure.document()["ratios"] == []

@@ -81,9 +81,8 @@ def vectors(*rows: object) -> bytes:
     return orjson.dumps({"data": data, "model": "embed-x", "usage": {"prompt_tokens": 5}})
 
 
-@pytest.mark.parametrize("form", ["float", "base64"])
-async def test_texts_become_vectors_in_their_order(
-    client: AsyncOpenAI, upstream: FakeUpstream, form: str
+async def test_vectors_pass_as_the_host_sends_them(
+    client: AsyncOpenAI, upstream: FakeUpstream
 ) -> None:
     packed = base64.b64encode(struct.pack("<3f", 0.25, -1, 2)).decode()
     upstream.will(body(vectors([1.0, 0.5, 0], packed)))
@@ -91,19 +90,66 @@ async def test_texts_become_vectors_in_their_order(
     answer = await client.embeddings.create(
         model="text-embedding-3-small",
         input=["one", "two"],
-        encoding_format=form,  # type: ignore[arg-type]  # One of its two names.
+        encoding_format="float",
         dimensions=3,
+        user="somebody",
+        extra_body={"input_type": "query"},
     )
 
-    assert [row.index for row in answer.data] == [0, 1]
-    second = answer.data[1].embedding
-    if form == "base64":
-        assert struct.unpack("<3f", base64.b64decode(str(second))) == (0.25, -1, 2)
-    else:
-        assert second == [0.25, -1, 2]
+    assert [(row.index, row.embedding) for row in answer.data] == [(1, packed), (0, [1.0, 0.5, 0])]
     assert (answer.model, answer.usage.prompt_tokens) == ("embed-x", 5)
     asked = upstream.requests[0].document
-    assert (asked["model"], asked["input"], asked["dimensions"]) == ("embed-x", ["one", "two"], 3)
+    assert asked == {
+        "model": "embed-x",
+        "input": ["one", "two"],
+        "encoding_format": "float",
+        "dimensions": 3,
+        "user": "somebody",
+        "input_type": "query",
+    }
+
+
+@pytest.mark.parametrize(("tokens", "count"), [([1, 2, 3], 1), ([[1, 2], [3]], 2)])
+async def test_token_arrays_pass_to_a_host_that_takes_the_format(
+    client: AsyncOpenAI, upstream: FakeUpstream, tokens: list[int], count: int
+) -> None:
+    upstream.will(body(vectors(*[[1.0]] * count)))
+
+    answer = await client.embeddings.create(model="text-embedding-3-small", input=tokens)
+
+    assert len(answer.data) == count
+    assert upstream.requests[0].document["input"] == tokens
+
+
+async def test_a_reply_of_megabytes_passes_unparsed_and_its_usage_is_counted(
+    client: AsyncOpenAI, upstream: FakeUpstream, gateway: Running
+) -> None:
+    numbers = [number / 7 for number in range(1536)]
+    sent = orjson.dumps(
+        {
+            "object": "list",
+            "data": [{"object": "embedding", "index": n, "embedding": numbers} for n in range(64)],
+            "model": "embed-x",
+            "usage": {"prompt_tokens": 77, "total_tokens": 77},
+        },
+        option=orjson.OPT_INDENT_2,  # No other way to write it says these bytes.
+    )
+    upstream.will(body(sent))
+
+    async with (
+        ClientSession() as session,
+        session.post(
+            f"{gateway.url}/v1/embeddings",
+            json={"model": "text-embedding-3-small", "input": ["x"] * 64},
+        ) as answer,
+    ):
+        body_came = await answer.read()
+
+    assert len(sent) > 1024 * 1024
+    assert body_came == sent
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Transfer-Encoding"] == "chunked"
+    assert '"input_tokens":77' in gateway.lines()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +158,10 @@ async def test_texts_become_vectors_in_their_order(
         ({"input": []}, "input"),
         ({"input": ["a", ""]}, r"input\[1\]"),
         ({"input": 5}, "input"),
-        ({"input": [[1, 2]]}, "token"),
+        ({"input": [[1, "a"]]}, "input"),
+        ({"input": [[]]}, "input"),
+        ({"input": [-1]}, "input"),
+        ({"input": [True]}, "input"),
         ({"input": None}, "input"),
         ({"input": "a", "dimensions": 0}, "dimensions"),
         ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
@@ -161,7 +210,9 @@ async def test_pictures_are_drawn(client: AsyncOpenAI, upstream: FakeUpstream) -
     row = {"b64_json": base64.b64encode(png).decode(), "revised_prompt": "a cat, as it is"}
     upstream.will(body(orjson.dumps({"created": 1, "data": [row, row]})))
 
-    answer = await client.images.generate(model="flux", prompt="a cat", n=2, size="512x512")
+    answer = await client.images.generate(
+        model="flux", prompt="a cat", n=2, size="512x512", response_format="b64_json"
+    )
 
     assert answer.data is not None
     assert [base64.b64decode(image.b64_json or "") for image in answer.data] == [png, png]
@@ -178,7 +229,11 @@ async def test_pictures_are_as_large_and_of_the_type_asked_for_whoever_draws(
     upstream.will(body(orjson.dumps({"created": 1, "data": [row]})))
 
     answer = await client.images.generate(
-        model="flux", prompt="a cat", size="128x64", output_format="jpeg"
+        model="flux",
+        prompt="a cat",
+        size="128x64",
+        output_format="jpeg",
+        response_format="b64_json",
     )
 
     made = Image.open(BytesIO(base64.b64decode((answer.data or [])[0].b64_json or "")))
@@ -209,7 +264,7 @@ async def test_a_picture_that_cannot_be_read_is_the_hosts_fault(
         ({"prompt": " "}, "prompt"),
         ({"prompt": None}, "prompt"),
         ({"output_format": "gif"}, "output_format"),
-        ({"response_format": "url"}, "response_format"),
+        ({"response_format": "file"}, "response_format"),
     ],
 )
 async def test_pictures_that_cannot_be_are_refused_by_name(

@@ -18,10 +18,13 @@ Begin = Callable[..., Awaitable[Asker]]
 
 
 def configuration(first: FakeUpstream, second: FakeUpstream | None = None, **sections: Any) -> str:
-    """Return a configuration: `sections` of the file, and in `up` more for the first provider."""
+    """Return a configuration: `sections` of the file, and `up` for the first provider.
+
+    In `more` are other providers.
+    """
     own = sections.pop("up", {})
     up = {"kind": "openai", "settings": {"base_url": first.url, "api_key": CANARY}, **own}
-    providers = {"up": up, "chaos": {"kind": "chaos"}}
+    providers = {"up": up, "chaos": {"kind": "chaos"}, **sections.pop("more", {})}
     targets = [{"provider": "up", "model": "upstream-model"}]
     if second is not None:
         providers["second"] = {"kind": "openai", "settings": {"base_url": second.url}}

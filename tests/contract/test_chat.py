@@ -154,9 +154,11 @@ async def test_a_tools_result_is_a_turn(caller: Asker, upstream: FakeUpstream) -
     "url",
     ["https://example.org/cat.jpg", "http://example.org/cat.jpg", "data:image/png;base64,AAAA"],
 )
-async def test_pictures_pass_to_a_target_that_sees(
-    caller: Asker, upstream: FakeUpstream, url: str
+async def test_pictures_pass_to_a_host_that_fetches_them_itself(
+    begin: Begin, upstream: FakeUpstream, url: str
 ) -> None:
+    target = {"provider": "up", "model": "x", "card": {"fetches_links": True}}
+    caller = await begin(models={"openai": {"targets": [target]}})
     parts = [
         {"type": "text", "text": "what is it?"},
         {"type": "image_url", "image_url": {"url": url, "detail": "low"}},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.dialects import openai_chat, openai_completions
 from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
+from gateway.dialects.dynaspark_image import IMAGE_PARAMETERS
 from gateway.dialects.fields import Boolean, Choice, Integer, Kind, Number, Text
 from gateway.schema.failure import CODES
 from gateway.testing.upstream import FakeUpstream, reply
@@ -56,6 +57,15 @@ def test_every_parameter_of_the_text_paths_is_described_with_its_range() -> None
     assert _wrong_ranges(known, table) == {}
 
 
+def test_every_parameter_of_the_picture_paths_is_described_with_its_range() -> None:
+    table = {
+        row[0].strip("`"): row[2] for row in rows(section(PAGE, "Pictures by URL")) if len(row) == 4
+    }
+
+    assert IMAGE_PARAMETERS.keys() | {"api_key"} == table.keys()
+    assert _wrong_ranges(IMAGE_PARAMETERS, table) == {}
+
+
 def test_every_range_of_openais_fields_is_the_one_that_is_checked() -> None:
     table = {row[0].strip("`"): row[1] for row in rows(section(PAGE, "OpenAI's API"))}
     chat, plain = openai_chat.FIELDS, openai_completions.FIELDS
@@ -98,7 +108,7 @@ async def test_the_python_example_streams_an_answer(
 
 
 async def test_the_curl_example_answers(gateway: Running, tmp_path: Path) -> None:
-    (block,) = blocks(PAGE, "sh")
+    block = blocks(PAGE, "sh")[0]
     (command,) = curl_lines(block, gateway.url)
 
     answer = await asyncio.to_thread(run_curl, command, tmp_path)

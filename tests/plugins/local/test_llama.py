@@ -75,7 +75,7 @@ async def scripted(
         settings = LocalSettings()
         shelf = Shelf(settings, folder)
         workshop = make_workshop(deps, {})
-        seer = Seer(workshop, deps.fetch, context=4096)
+        seer = Seer(workshop, context=4096)
         worker = cast("Engine", engine)
         maker = Maker(workshop)
         local = Local(settings, shelf, worker, deps.http, maker=maker, seer=seer)

@@ -84,6 +84,7 @@ async def test_the_same_seed_draws_the_same_picture(
             prompt="a red house under a starry sky",
             size="256x256",
             output_format=form,
+            response_format="b64_json",
             extra_body={"seed": seed},
         )
         for seed in (7, 7, 8)
