@@ -5,12 +5,14 @@ from gateway.pipeline.route import Target
 from gateway.schema.ask import Ask, Feature
 
 _LENDABLE = frozenset({Feature.AUDIO_INPUT, Feature.AUDIO_OUTPUT})
+_NOTHING: frozenset[Feature] = frozenset()
+"""One for all calls: a stream keeps it for as long as it lasts."""
 
 
 def lent(ask: Ask, services: Services) -> frozenset[Feature]:
     """Return what of `ask.needs` the gateway sees to itself for a chat target that lacks it."""
     if ask.needs.isdisjoint(_LENDABLE):
-        return frozenset()
+        return _NOTHING
     return frozenset(one for one in ask.needs & _LENDABLE if lenders(one, services))
 
 
