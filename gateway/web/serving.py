@@ -140,16 +140,17 @@ _PLAIN_IN_NAMES = "/:+@,;=()[]<>!*'$& "
 
 def card_json(name: str, card: ModelCard, provider: str) -> dict[str, object]:
     """Return what listings say of a model."""
-    heard = card.input_modalities or ("text",)
+    heard, said = card.input_modalities or ("text",), card.output_modalities or ("text",)
+    is_writing = "text" in said
     return {
         "name": name,
         "description": card.description or "",
         "provider": provider,
         "input_modalities": list(heard),
-        "output_modalities": list(card.output_modalities or ("text",)),
-        "tools": card.tools is not False,
-        "vision": "image" in heard,
-        "audio": "audio" in (card.output_modalities or ()),
+        "output_modalities": list(said),
+        "tools": is_writing and "text" in heard and card.tools is not False,
+        "vision": is_writing and "image" in heard,
+        "audio": "audio" in said,
         "voices": list(card.voices or ()),
         "context": card.context,
         "licence": card.licence,

@@ -17,6 +17,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from gateway.schema.audio import AudioFormat
+from gateway_local.mp3 import frame_bytes
 
 Samples = NDArray[np.float32]
 """One channel, -1 to 1."""
@@ -225,8 +226,8 @@ class _Sink:
 def decode(path: Path) -> Iterator[Samples]:
     """Yield the sound of a file at `HEARD_HZ`, channels mixed, in blocks of under a second or so.
 
-    Raises `SoundError` when nothing can be read of it. A file that breaks off later yields what
-    there is of it.
+    Raises `SoundError` when nothing can be read of it, and at the end of an MP3 that was cut off
+    within a frame. Any other file that breaks off later yields what there is of it.
     """
     is_heard = False
     with path.open("rb") as file:
@@ -249,7 +250,9 @@ def _blocks(file: Any) -> Iterator[Samples]:  # Any: what PyAV takes for a file 
             raise SoundError("it holds no sound")
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=HEARD_HZ)
+        last = b""
         for packet in container.demux(stream):
+            last = bytes(packet) or last
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -260,3 +263,5 @@ def _blocks(file: Any) -> Iterator[Samples]:  # Any: what PyAV takes for a file 
                     yield changed.to_ndarray()[0].astype(np.float32, copy=False)
         for changed in resampler.resample(None):
             yield changed.to_ndarray()[0].astype(np.float32, copy=False)
+        if container.format.name == "mp3" and len(last) < (frame_bytes(last) or 0):
+            raise SoundError("it ends within a frame: it was cut off, so send the whole file")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gateway.schema.audio import AudioFormat
+from gateway_local.mp3 import frame_bytes
 from gateway_local.sound import HEARD_HZ, SPOKEN_HZ, Encoder, Samples, SoundError, decode
 
 FORMATS: list[AudioFormat] = ["mp3", "aac", "flac", "opus", "wav", "pcm"]
@@ -148,13 +149,53 @@ def test_two_channels_become_one(tmp_path: Path) -> None:
     assert pitch_hz(samples) == pytest.approx(440.0, abs=2.0)
 
 
-@pytest.mark.parametrize("form", ["mp3", "aac", "flac", "opus", "wav"])
+@pytest.mark.parametrize("form", ["aac", "flac", "opus", "wav"])
 def test_a_file_that_breaks_off_yields_what_there_is(form: AudioFormat, tmp_path: Path) -> None:
     path = tmp_path / "sound"
     data = encoded(form, tone(4.0))
     path.write_bytes(data[: len(data) // 2])
 
     assert 1.0 < len(heard(path)) / HEARD_HZ < 3.0
+
+
+@pytest.mark.parametrize("is_hd", [False, True])
+@pytest.mark.parametrize("share", [0.5, 0.501, 0.75, 0.999])
+def test_an_mp3_that_was_cut_off_within_a_frame_is_refused(
+    tmp_path: Path, share: float, *, is_hd: bool
+) -> None:
+    data = encoded("mp3", tone(4.0), is_hd=is_hd)
+    path = tmp_path / "sound.mp3"
+    path.write_bytes(data[: int(len(data) * share)])
+
+    with pytest.raises(SoundError, match="cut off"):
+        heard(path)
+
+
+@pytest.mark.parametrize("end", [b"", b"TAG" + bytes(125), b"APETAGEX" + bytes(400), bytes(3000)])
+def test_what_follows_the_last_frame_of_a_whole_mp3_does_not_matter(
+    tmp_path: Path, end: bytes
+) -> None:
+    path = tmp_path / "sound.mp3"
+    path.write_bytes(encoded("mp3", tone(2.0)) + end)
+
+    assert len(heard(path)) / HEARD_HZ == pytest.approx(2.0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("header", "length"),
+    [
+        (b"\xff\xfb\x90\x00", 417),  # Version 1, 128 kbit/s, 44.1 kHz.
+        (b"\xff\xfb\x92\x00", 418),  # The same, padded.
+        (b"\xff\xf3\x84\x00", 192),  # Version 2, 64 kbit/s, 24 kHz.
+        (b"\xff\xe3\x18\x00", 72),  # Version 2.5, 8 kbit/s, 8 kHz.
+        (b"\xff\xfb\x00\x00", None),  # A free bit rate.
+        (b"\xff\xfd\x90\x00", None),  # Layer II.
+        (b"TAGx", None),
+        (b"\xff", None),
+    ],
+)
+def test_a_frame_of_an_mp3_says_how_long_it_is(header: bytes, length: int | None) -> None:
+    assert frame_bytes(header) == length
 
 
 @pytest.mark.parametrize(
