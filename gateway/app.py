@@ -15,26 +15,24 @@ from aiohttp import web
 from gateway.background import Background
 from gateway.config.document import Document
 from gateway.config.load import Loaded
-from gateway.config.places import cache_dir, state_dir
+from gateway.config.places import state_dir
+from gateway.connecting import connect, routes_of
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
-from gateway.pipeline.gate import Gate
 from gateway.pipeline.identify import Identifier
-from gateway.pipeline.route import Connected, Route, Router, target_of
+from gateway.pipeline.route import Router
 from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.schema.failure import CallError
 from gateway.sdk.clock import SystemClock
-from gateway.sdk.http import HttpClient
-from gateway.sdk.providers import Clock, Deps
+from gateway.sdk.providers import Clock
 from gateway.state.folder import FolderObjects
 from gateway.state.memory import MemoryCounters
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redact import Redactor
-from gateway.transport.client import connect_http
 from gateway.transport.fetch import connect_fetch
 from gateway.web.access import Access
 from gateway.web.admin import admin_app
@@ -144,12 +142,12 @@ async def open_gateway(
         stack.push_async_callback(pictures.stopped)
         stack.callback(background.start("pictures", pictures.run()))
         connected = {
-            name: await _connect(provider, stack, environ, (clock, background, fetch))
+            name: await connect(provider, stack, environ, (clock, background, fetch))
             for name, provider in providers.items()
         }
         services = Services(
             document=document,
-            router=Router(_routes(document, connected)),
+            router=Router(routes_of(document, connected)),
             identifier=Identifier(document.server.trusted_proxies),
             counters=MemoryCounters(clock, capacity=document.limits.tracked_callers),
             clock=clock,
@@ -182,53 +180,11 @@ async def open_gateway(
         yield Gateway(document, public, admin_app(serving), serving)
 
 
-async def _connect(
-    provider: ConfiguredProvider,
-    stack: AsyncExitStack,
-    environ: Mapping[str, str],
-    shared: tuple[Clock, Background, HttpClient],
-) -> Connected:
-    clock, background, fetch = shared
-    section, kind = provider.section, provider.kind
-    gate = Gate(section)
-    if provider.missing is not None:
-        return Connected(provider.name, kind.name, None, gate, provider.missing)
-    deps = Deps(
-        name=provider.name,
-        http=await stack.enter_async_context(connect_http(section.http, clock=clock)),
-        fetch=fetch,
-        clock=clock,
-        log=logging.getLogger(f"dynagate.provider.{provider.name}"),
-        state_dir=state_dir(environ) / "providers" / provider.name,
-        cache_dir=cache_dir(environ),
-        background=background,
-    )
-    try:
-        instance = await stack.enter_async_context(kind.connect(provider.settings, deps))
-    except Exception as error:  # noqa: BLE001 - one plugin's bug must not stop the others.
-        _log.exception("provider %s could not be connected", provider.name)
-        return Connected(
-            provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
-        )
-    return Connected(provider.name, kind.name, instance, gate, is_paid=bool(provider.secrets))
-
-
 def _album(document: Document, clock: Clock, environ: Mapping[str, str]) -> Album:
     keep, folder = document.images.keep, state_dir(environ)
     keep_s = keep.hours * 3600
     objects = FolderObjects(folder / "pictures", clock, keep_s=keep_s, most_bytes=keep.bytes)
     return Album(objects, folder / "signing.key", clock)
-
-
-def _routes(document: Document, connected: Mapping[str, Connected]) -> list[Route]:
-    routes = []
-    for name, model in document.models.items():
-        targets = []
-        for section in model.targets:
-            provider = connected[section.provider]
-            targets.append(target_of(provider, section.model, section.card))
-        routes.append(Route(name, tuple(targets), model.aliases, model.description))
-    return routes
 
 
 def render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:

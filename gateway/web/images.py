@@ -20,8 +20,8 @@ from gateway.schema.ask import Ask
 from gateway.schema.images import Finishing, ImageAnswer, Picture
 from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
+from gateway.web.base import public_base
 from gateway.web.handlers import parameters_of, presented_by, prompt_of_path
-from gateway.web.pages import public_base
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING, Serving, shared_headers
 

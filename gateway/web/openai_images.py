@@ -14,10 +14,10 @@ from gateway.schema.failure import CallError
 from gateway.schema.images import ImageAnswer, Picture
 from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
+from gateway.web.base import public_base
 from gateway.web.form import form_of
 from gateway.web.handlers import presented_by
 from gateway.web.media import document_of
-from gateway.web.pages import public_base
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING, Serving
 

@@ -5,8 +5,9 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.web.banner import limits_in_words
+from gateway.web.base import public_base
 from gateway.web.openapi import document
-from gateway.web.serving import SERVING, Serving, shared_headers
+from gateway.web.serving import SERVING, shared_headers
 from gateway.web.table import table_of
 
 _HTML = """<!doctype html>
@@ -100,15 +101,6 @@ async def openapi(request: web.Request) -> web.Response:
     """`GET /openapi.json`."""
     body = orjson.dumps(document(table_of(request), public_base(request)))
     return _page(request, body.decode(), "application/json")
-
-
-def public_base(request: web.Request) -> str:
-    """Return where callers reach us: the configured URL, else the host that they named."""
-    serving: Serving = request.app[SERVING]
-    url = serving.services.document.server.public_url
-    if url is not None:
-        return url.rstrip("/")
-    return f"{request.scheme}://{request.headers.get('Host', 'localhost')}"
 
 
 def _facts(request: web.Request) -> dict[str, object]:

@@ -301,3 +301,32 @@ async def test_a_model_that_does_not_draw_says_so(caller: Asker) -> None:
 
     assert_refused(answer, 400, "unsupported_feature", "model")
     assert "flux" in assert_refused(unknown, 404, "model_not_found", "model")["message"]
+
+
+@pytest.mark.parametrize(
+    ("server", "headers", "base"),
+    [
+        ({"public_url": "https://ai.example.org/dg/"}, {}, "https://ai.example.org/dg"),
+        (
+            {"trusted_proxies": ["127.0.0.0/8"]},
+            {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example, ai.example.org"},
+            "https://ai.example.org",
+        ),
+        ({"trusted_proxies": ["127.0.0.0/8"]}, {"X-Forwarded-Host": 'a"b'}, "http://localhost"),
+        (
+            {},
+            {"X-Forwarded-Host": "evil.example", "Host": "localhost:1234"},
+            "http://localhost:1234",
+        ),
+        ({}, {"Host": "[::1]:1234"}, "http://[::1]:1234"),
+    ],
+)
+async def test_the_url_begins_where_callers_reach_us(
+    begin: Begin, server: dict[str, object], headers: dict[str, str], base: str
+) -> None:
+    caller = await painter(begin, server=server)
+
+    path = "/api/generate_image?user_input=lake&width=64&height=64"
+    answer = await caller.ask("GET", path, headers=headers)
+
+    assert answer.json()["image_url"].startswith(f"{base}/image/lake?")
