@@ -70,18 +70,27 @@ class ProviderUnderTest:
         )
 
     @asynccontextmanager
-    async def connected(
+    async def plugged(
         self,
         settings: Mapping[str, Any] | None = None,  # Any: the kind's own.
-    ) -> AsyncGenerator[Caller]:
+    ) -> AsyncGenerator[tuple[object, Deps]]:
         """Connect a provider, with its ordinary settings unless others are given."""
         kind = self.load_kind()
         async with self.configured() as configured, self.deps(self.folder) as deps:
             chosen = configured if settings is None else settings
             async with kind.connect(kind.settings.model_validate(chosen), deps) as provider:
-                if not isinstance(provider, ChatProvider):
-                    pytest.fail(f"{type(provider).__name__} has no method chat()")
-                yield Caller(provider, deps.clock, patience_s=self.patience_s)
+                yield provider, deps
+
+    @asynccontextmanager
+    async def connected(
+        self,
+        settings: Mapping[str, Any] | None = None,  # Any: the kind's own.
+    ) -> AsyncGenerator[Caller]:
+        """Connect a provider that chats."""
+        async with self.plugged(settings) as (provider, deps):
+            if not isinstance(provider, ChatProvider):
+                pytest.fail(f"{type(provider).__name__} has no method chat()")
+            yield Caller(provider, deps.clock, patience_s=self.patience_s)
 
     def card(self, caller: Caller) -> ModelCard:
         """Return the card of `model`; skips the test where the provider has none."""

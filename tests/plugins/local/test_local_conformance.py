@@ -11,6 +11,7 @@ from gateway.sdk import Deps
 from gateway.sdk.clock import SystemClock
 from gateway.testing.conformance import ChatConformance
 from gateway.testing.deps import make_deps
+from gateway.testing.image_conformance import ImageConformance
 
 
 @pytest.mark.slow  # A worker for each of thirty tests.
@@ -34,3 +35,15 @@ class TestTiny(ChatConformance):
 
     def deps(self, folder: Path) -> AbstractAsyncContextManager[Deps]:
         return make_deps(self.kind, folder, clock=SystemClock(), cache_dir=self.weights)
+
+
+class TestPainter(ImageConformance):
+    """The painter, which needs no weights."""
+
+    kind = "local"
+    plugin = "gateway_local"
+    image_model = "painter"
+    failing_model = "no such model"
+
+    def deps(self, folder: Path) -> AbstractAsyncContextManager[Deps]:
+        return make_deps(self.kind, folder, clock=SystemClock())
