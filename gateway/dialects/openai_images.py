@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import orjson
 
-from gateway.dialects.fields import Choice, Integer, Kind, Text, refusal
+from gateway.dialects.fields import Boolean, Choice, Integer, Kind, Text, refusal
 from gateway.dialects.openai_chat import check_fields, with_model
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
@@ -27,6 +27,7 @@ IMAGE_FIELDS: Mapping[str, Kind] = MappingProxyType(
         "quality": Text(32),
         "style": Text(64),
         "seed": Integer(),
+        "stream": Boolean(),
         "user": Text(512),
     }
 )
@@ -126,6 +127,9 @@ def render_images(made: ImageAnswer, urls: Sequence[str], *, created: int) -> by
 
 
 def _ask(document: JsonObject, request: ImageRequest | ImageEditRequest) -> Ask:
+    if document.get("stream"):
+        message = "pictures come whole here: leave stream out"
+        raise CallError("unsupported_feature", message, param="stream")
     is_edit = isinstance(request, ImageEditRequest)
     return Ask(
         dialect="openai_images",

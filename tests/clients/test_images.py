@@ -211,6 +211,15 @@ async def test_a_model_that_only_writes_draws_and_changes_nothing(client: AsyncO
     assert drawn.value.code == changed.value.code == "unsupported_feature"
 
 
+async def test_pictures_piece_by_piece_are_refused_and_not_answered_whole(
+    client: AsyncOpenAI,
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.images.generate(model="gpt-image-1", prompt="a cat", stream=True)
+
+    assert (refused.value.code, refused.value.param) == ("unsupported_feature", "stream")
+
+
 async def test_dynasparks_client_gets_a_url_that_opens(
     gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
