@@ -11,6 +11,7 @@ from functools import partial
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.links import data_url
 from gateway.pipeline.route import Target
+from gateway.pipeline.watched import Watched
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.json import JsonObject, Wire, read_object
 from gateway.schema.reply import Frames, Stream, Whole
@@ -102,32 +103,18 @@ async def _rest(
     head: bytes, pieces: AsyncIterator[bytes], call: Call, silence_s: float
 ) -> AsyncGenerator[bytes]:
     """Yield a large reply; raise `CallError` when it breaks off."""
-    watch, tail, size = call.watch, head[-TAIL_BYTES:], len(head)
+    tail, size = head[-TAIL_BYTES:], len(head)
     name = call.target.connected.name if call.target else "the provider"
     try:
         yield head
         del head
-        while True:
-            watch.arm(silence_s)
-            piece = await anext(pieces, b"")
-            watch.rest()
-            if not piece:
-                break
+        async for piece in Watched(pieces, call.watch, silence_s, name=name):
             tail = (tail + piece)[-TAIL_BYTES:]
             size += len(piece)
             if size > _LARGEST_BYTES:
                 raise CallError("upstream_failed", f"{name} does not stop answering")
             yield piece
-    except CancelledError:
-        if not watch.has_expired():
-            raise
-        message = f"{name} fell silent"
-        raise CallError("deadline_exceeded", message, failure=Failure.TIMEOUT) from None
-    except (UpstreamError, HttpError) as error:
-        message = f"{name} broke off its answer"
-        raise CallError("upstream_failed", message, failure=Failure.TRANSIENT) from error
     finally:
-        watch.rest()
         call.usage = usage_at_end(tail, read_object)
     if not ends_like_reply(tail):
         message = f"{name} broke off its answer"

@@ -1,12 +1,13 @@
 """What a provider yields, pulled under the call's watch."""
 
 from asyncio import CancelledError
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from typing import Generic, Self, TypeVar
 
 from gateway.pipeline.watch import Watch
 from gateway.schema.failure import CallError, Failure
 from gateway.sdk.errors import UpstreamError
+from gateway.sdk.http import HttpError
 
 _Item = TypeVar("_Item")
 
@@ -21,7 +22,7 @@ class Watched(Generic[_Item]):
     __slots__ = ("_name", "_silence_s", "_source", "_watch")
 
     def __init__(
-        self, source: AsyncGenerator[_Item], watch: Watch, silence_s: float, *, name: str
+        self, source: AsyncIterator[_Item], watch: Watch, silence_s: float, *, name: str
     ) -> None:
         self._source = source
         self._watch = watch
@@ -42,8 +43,9 @@ class Watched(Generic[_Item]):
                 message = f"{self._name} fell silent"
                 raise CallError("deadline_exceeded", message, failure=Failure.TIMEOUT) from None
             raise
-        except UpstreamError as error:
+        except (UpstreamError, HttpError) as error:
             message = f"{self._name} broke off its answer"
-            raise CallError("upstream_failed", message, failure=error.failure) from error
+            failure = error.failure if isinstance(error, UpstreamError) else Failure.TRANSIENT
+            raise CallError("upstream_failed", message, failure=failure) from error
         finally:
             self._watch.rest()

@@ -1,12 +1,12 @@
 """The part of the suite that holds for every kind, whatever its providers do."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.sdk import API
-from gateway.testing.provider_under_test import ProviderUnderTest, require
+from gateway.sdk import API, UpstreamError
+from gateway.testing.provider_under_test import ProviderUnderTest, require, skip_unless
 
 
 class KindConformance(ProviderUnderTest):
@@ -64,3 +64,23 @@ class KindConformance(ProviderUnderTest):
             require(isinstance(secret, str), "secrets() returns plain strings: get_secret_value()")
             require(str(secret) not in shown, "a secret can be read in the settings: use SecretStr")
         require(reason is None, f"`missing` says of the settings under test: {reason}")
+
+    def skip_unless_failing(self) -> None:
+        """Skip the test where the author names nothing that fails."""
+        is_set = self.failing_model is not None or self.failing_settings is not None
+        skip_unless(is_set, "set failing_model or failing_settings to test this")
+
+    async def require_upstream_error(self, call: Awaitable[object]) -> None:
+        """Fail unless `call` raises `UpstreamError` without a secret of the failing settings."""
+        try:
+            await call
+        except UpstreamError as error:
+            message = f"{error} {error.message}"
+        except Exception as error:  # noqa: BLE001 - any other class is what this looks for.
+            pytest.fail(f"raise UpstreamError, not {type(error).__name__}: {error}")
+        else:
+            pytest.fail("the call was to fail, and did not")
+        if self.failing_settings is not None:
+            kind = self.load_kind()
+            secrets = kind.secrets(kind.settings.model_validate(self.failing_settings))
+            require(not any(secret in message for secret in secrets), "the error shows a secret")
