@@ -38,6 +38,8 @@ from gateway.web.access import Access
 from gateway.web.admin import admin_app
 from gateway.web.album import Album
 from gateway.web.banner import banner
+from gateway.web.feed_paths import end_feeds
+from gateway.web.feeds import memory_feeds
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
 from gateway.web.server import Runner
@@ -165,18 +167,21 @@ async def open_gateway(
         unready = {name: one.missing for name, one in connected.items() if one.missing is not None}
         for name, reason in unready.items():
             _log.info("provider %s is not configured (%s): its targets are skipped", name, reason)
+        album = _album(document, clock, environ)
         serving = Serving(
             services,
             Access(document.server),
             Pinger(ping),
             document.server.bounds,
             Watches(asyncio.get_running_loop()),
-            _album(document, clock, environ),
+            album,
+            memory_feeds(services, album, background) if document.has_feeds else None,
             unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])
         public[SERVING] = serving
         add_routes(public)
+        public.on_shutdown.append(end_feeds)
         yield Gateway(document, public, admin_app(serving), serving)
 
 

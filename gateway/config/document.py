@@ -173,6 +173,25 @@ class Images(Section):
     source_pixels: int = Field(64_000_000, ge=4096)
 
 
+class FeedHistory(Section):
+    """`feeds.history`: what a reader of one feed may ask for; it ends at whichever comes first."""
+
+    events: int = Field(100, ge=0, le=10_000)
+    bytes: int = Field(1024 * 1024, ge=1024)
+
+
+class Feeds(Section):
+    """`feeds`: whether anybody may read along what anonymous callers of the GET API generate."""
+
+    enabled: bool | None = None
+    """None: on a loopback bind alone."""
+    history: FeedHistory = FeedHistory()
+    readers: int = Field(1000, ge=1)
+    """Of both feeds together."""
+    queue: int = Field(64, ge=1)
+    """Events that may wait for one reader; one more and it is dropped."""
+
+
 class Deadlines(Section):
     """`deadlines`: seconds; the defaults are the contract's."""
 
@@ -258,12 +277,18 @@ class Document(Section):
     state: State = State()
     egress: Egress = Egress()
     images: Images = Images()
+    feeds: Feeds = Feeds()
     deadlines: Deadlines = Deadlines()
     logs: Logs = Logs()
     plugins: Plugins = Plugins()
     chat: Chat = Chat()
     providers: dict[str, Provider] = Field(min_length=1)
     models: dict[str, Model] = Field(min_length=1)
+
+    @property
+    def has_feeds(self) -> bool:
+        """Whether there are feeds: where others can connect, only if the file says so."""
+        return self.server.is_loopback if self.feeds.enabled is None else self.feeds.enabled
 
     @model_validator(mode="after")
     def _open_only_on_purpose(self) -> Self:

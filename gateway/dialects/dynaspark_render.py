@@ -36,13 +36,29 @@ class TextStream:
     """Turns the events of one generation into the frames of a `stream=true` answer.
 
     Each call returns whole frames, or nothing for an event that callers of this dialect don't see.
+    The first `kept_chars` of the words that were sent stay in `said`.
     """
 
-    def __init__(self, query: TextQuery, *, request_id: str, model: str, created: int) -> None:
+    def __init__(
+        self,
+        query: TextQuery,
+        *,
+        request_id: str,
+        model: str,
+        created: int,
+        kept_chars: int = 0,
+    ) -> None:
         self._request_id = request_id
         self._writer = ChunkWriter(f"chatcmpl-{request_id}", created, model)
         self._json = None if query.json_kind is None else StreamJson(query.json_kind)
         self._is_begun = False
+        self._kept: list[str] = []
+        self._left_chars = kept_chars
+
+    @property
+    def said(self) -> str:
+        """The words that were sent and kept so far."""
+        return "".join(self._kept)
 
     def render(self, event: StreamEvent) -> bytes:
         """Return the frames that `event` adds; the first ones open the assistant's turn."""
@@ -79,12 +95,20 @@ class TextStream:
 
     def _words(self, text: str) -> bytes:
         said = text if self._json is None else self._json.feed(text)
-        return self._open() + (self._writer.chunk(0, {"content": said}) if said else b"")
+        return self._open() + self._say(said)
 
     def _finish_words(self) -> bytes:
         """Return what closes the words, once: a stream may end with or without a `Finish`."""
         rest = "" if self._json is None else self._json.end()
-        return self._open() + (self._writer.chunk(0, {"content": rest}) if rest else b"")
+        return self._open() + self._say(rest)
+
+    def _say(self, words: str) -> bytes:
+        if not words:
+            return b""
+        if self._left_chars > 0:
+            self._kept.append(words[: self._left_chars])
+            self._left_chars -= len(words)
+        return self._writer.chunk(0, {"content": words})
 
     def _open(self) -> bytes:
         if self._is_begun:

@@ -89,6 +89,11 @@ class Splitter:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+def event_frame(data: bytes, *, id: str) -> bytes:  # noqa: A002 - the field's name.
+    """Return the event whose `data` is one line; neither it nor `id` may hold a line break."""
+    return b"id: %b\ndata: %b\n\n" % (id.encode(), data)
+
+
 def frames_of(block: bytes) -> Iterator[bytes]:
     """Yield the frames of a block one by one, each with its blank line."""
     start = 0

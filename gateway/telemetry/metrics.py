@@ -55,6 +55,8 @@ class Metrics:
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
         self._failed: dict[tuple[str, str], int] = {}
         self.in_flight = 0
+        self.feed_readers = 0
+        self.dropped_feed_readers = 0
 
     def called(
         self,
@@ -132,4 +134,10 @@ class Metrics:
             failed.add_metric(list(pair), count)
         in_flight = GaugeMetricFamily("dynagate_in_flight", "Calls under way.")
         in_flight.add_metric([], self.in_flight)
-        yield from (calls, seconds, first, tokens, failed, in_flight)
+        readers = GaugeMetricFamily("dynagate_feed_readers", "Readers of the live feeds.")
+        readers.add_metric([], self.feed_readers)
+        dropped = CounterMetricFamily(
+            "dynagate_dropped_feed_readers", "Readers of a feed that were too slow for it."
+        )
+        dropped.add_metric([], self.dropped_feed_readers)
+        yield from (calls, seconds, first, tokens, failed, in_flight, readers, dropped)

@@ -30,6 +30,23 @@ def public_base(request: web.Request) -> str:
     return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
 
+def reached_base(request: web.Request) -> str:
+    """Return `public_base` for URLs that others are shown, too: never a name a caller made up.
+
+    On a loopback bind `Host` has been checked, and elsewhere `server.public_url` or a trusted proxy
+    says it; failing both, it is the address that the connection was made to.
+    """
+    serving: Serving = request.app[SERVING]
+    server = serving.services.document.server
+    is_known = server.is_loopback or server.public_url is not None
+    if is_known or serving.services.identifier.is_trusted(request.remote or ""):
+        return public_base(request)
+    transport = request.transport
+    name = None if transport is None else transport.get_extra_info("sockname")
+    host, port = ("localhost", server.port) if name is None else name[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _last(request: web.Request, name: str) -> str:
     """Return what the nearest proxy wrote: it appends."""
     return ",".join(request.headers.getall(name, ())).rpartition(",")[2].strip().lower()

@@ -10,6 +10,7 @@ from multidict import istr
 
 from gateway.dialects.dynaspark import TextQuery, merge, parse_text
 from gateway.dialects.dynaspark_audio import parse_audio
+from gateway.dialects.dynaspark_feed import MAX_RESPONSE_BYTES, text_event
 from gateway.dialects.dynaspark_render import TextStream, render_text
 from gateway.dialects.json_gate import parse_object
 from gateway.dialects.openai_chat import parse_chat
@@ -29,6 +30,7 @@ from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.web.access import check_prefetch
 from gateway.web.body import read_body
+from gateway.web.feeds import Feeds, may_appear
 from gateway.web.reply import StreamRendering, TextRendering, answer
 from gateway.web.serving import SERVING, shared_headers
 
@@ -82,22 +84,50 @@ class CompletionRendering(ChatRendering):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WordsRendering:
     """Answers in DynaSpark's formats; with `may_be_kept` the same URL means the same words."""
 
     ask: Ask
     query: TextQuery
     may_be_kept: bool
+    is_public: bool = False
+    _body: bytes = b""
+    _stream: TextStream | None = None
 
     def whole(self, collected: Collected, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the model's words, or one JSON object."""
-        return render_text(collected, self.query)
+        media_type, body = render_text(collected, self.query)
+        if self.is_public:
+            self._body = body[:MAX_RESPONSE_BYTES]
+        return media_type, body
 
     def stream(self, *, request_id: str, created: int) -> StreamRendering:
         """Return what writes chunks, the last with the id that ends an `EventSource`."""
         model = self.query.model
-        return TextStream(self.query, request_id=request_id, model=model, created=created)
+        stream = TextStream(
+            self.query,
+            request_id=request_id,
+            model=model,
+            created=created,
+            kept_chars=MAX_RESPONSE_BYTES if self.is_public else 0,
+        )
+        if self.is_public:
+            self._stream = stream
+        return stream
+
+    def publish(self, feeds: Feeds) -> None:
+        """Publish the words as the caller has them."""
+        said = self._body if self._stream is None else self._stream.said.encode()
+        query = self.query
+        wanted = {"json": query.is_json, "stream": query.is_stream}
+        event = text_event(
+            response=said[:MAX_RESPONSE_BYTES].decode(errors="ignore"),
+            model=query.model,
+            user_input=query.user_input,
+            parameters={**self.ask.knobs, **{name: True for name, on in wanted.items() if on}},
+        )
+        feeds.publish_text(event)
 
     def headers(self) -> dict[str, str]:
         """Return the seed that was used, and for how long the answer holds."""
@@ -187,7 +217,8 @@ async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResp
         return await answer(request, speaking, presented_by(request, api_key))
     ask, query = parse_text(given, default_model=DEFAULT_TEXT_MODEL, random_seed=randbits(31))
     may_be_kept = request.method == "GET" and ask.has_seed and not ask.is_private
-    rendering = WordsRendering(ask, query, may_be_kept)
+    is_public = may_appear(ask, request.app[SERVING].feeds)
+    rendering = WordsRendering(ask, query, may_be_kept, is_public)
     presented = presented_by(request, api_key)
     if request.method == "HEAD":
         return _head(request, rendering, presented)

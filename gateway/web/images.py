@@ -12,15 +12,18 @@ from aiohttp import hdrs, web
 from gateway import __version__
 from gateway.dialects.accept import picture_type, prefers_picture
 from gateway.dialects.dynaspark import merge
+from gateway.dialects.dynaspark_feed import image_event
 from gateway.dialects.dynaspark_image import ImageQuery, image_answer, parse_image, picture_path
 from gateway.dialects.query import parse_query
 from gateway.pipeline import route
 from gateway.pipeline.identify import Presented
 from gateway.schema.ask import Ask
 from gateway.schema.images import Finishing, ImageAnswer, Picture
+from gateway.schema.json import JsonObject
 from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
-from gateway.web.base import public_base
+from gateway.web.base import public_base, reached_base
+from gateway.web.feeds import Feeds, may_appear
 from gateway.web.handlers import parameters_of, presented_by, prompt_of_path
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING, Serving, shared_headers
@@ -40,12 +43,19 @@ class PictureRendering:
     query: ImageQuery
     may_be_kept: bool
     """The same URL means the same picture to whoever asks without a key."""
+    public_base: str | None = None
     etag: str = ""
     media_type: str = ""
+    _drawn: Picture | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the feeds may tell of it, which takes a base for its URL there."""
+        return self.public_base is not None
 
     async def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Return the picture as it is, and note its tag."""
-        picture = _picture_of(reply)
+        picture = self._drawn = _picture_of(reply)
         self.media_type = picture.media_type
         self.etag = (
             tag_of(self.query, reply.made_by, picture.media_type)
@@ -53,6 +63,10 @@ class PictureRendering:
             else _tag(picture.data)
         )
         return picture.media_type, picture.data
+
+    def publish(self, feeds: Feeds) -> None:
+        """Publish where the picture can be seen."""
+        _publish(feeds, self._drawn, self.query, self.public_base)
 
     def headers(self) -> dict[str, str]:
         """Return the seed, a name for the file, and what a cache must know."""
@@ -69,17 +83,29 @@ class AddressRendering:
     may_be_kept: bool
     serving: Serving
     base: str
+    public_base: str | None = None
     is_lasting: bool = False
+    _drawn: Picture | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the feeds may tell of it, which takes a base for its URL there."""
+        return self.public_base is not None
 
     async def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Store the picture; return where it is."""
         picture, album = _picture_of(reply), self.serving.album
+        self._drawn = picture
         path = picture_path(self.query) if reply.made_by else None
         if path is None:
             path = await album.sign(picture)
         else:
             self.is_lasting = await album.keep(self.query.identity, picture)
         return "application/json", orjson.dumps(image_answer(self.base + path))
+
+    def publish(self, feeds: Feeds) -> None:
+        """Publish where the picture can be seen."""
+        _publish(feeds, self._drawn, self.query, self.public_base)
 
     def headers(self) -> dict[str, str]:
         """Return the seed; an answer whose URL ends some day is not for caches."""
@@ -126,8 +152,10 @@ async def _generate(
     presented = presented_by(request, given.get("api_key"))
     is_reading = request.method != "POST"
     may_be_kept = is_reading and query.has_seed and not query.is_private
+    shown_at = reached_base(request) if may_appear(ask, serving.feeds) else None
     if not is_picture:
-        rendering = AddressRendering(ask, query, may_be_kept, serving, public_base(request))
+        base = public_base(request)
+        rendering = AddressRendering(ask, query, may_be_kept, serving, base, shown_at)
         if request.method == "HEAD":
             return _head(request, ask, presented, "application/json", {"X-Seed": str(query.seed)})
         return await answer(request, rendering, presented)
@@ -147,7 +175,7 @@ async def _generate(
         return _unchanged(request, headers)
     if request.method == "HEAD":
         return _head(request, ask, presented, media_type, headers)
-    return await answer(request, PictureRendering(ask, query, may_be_kept), presented)
+    return await answer(request, PictureRendering(ask, query, may_be_kept, shown_at), presented)
 
 
 async def _open(request: web.Request, given: Mapping[str, str]) -> web.StreamResponse:
@@ -207,6 +235,23 @@ def _picture_of(reply: Made) -> Picture:
         msg = f"a picture was answered with {type(reply.thing).__name__}"
         raise TypeError(msg)
     return reply.thing.images[0].picture
+
+
+def _publish(feeds: Feeds, picture: Picture | None, query: ImageQuery, base: str | None) -> None:
+    if picture is None or base is None:
+        return
+
+    def event_at(path: str) -> JsonObject:
+        return image_event(
+            prompt=query.prompt,
+            image_url=base + path,
+            size=(query.width, query.height),
+            seed=query.seed,
+            model=query.model,
+            is_unmarked=query.given.get("nologo") == "true",
+        )
+
+    feeds.publish_picture(picture, event_at)
 
 
 def _headers(query: ImageQuery | None, media_type: str, tag: str, kept: str) -> dict[str, str]:

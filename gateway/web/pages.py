@@ -60,6 +60,11 @@ No key is needed: {limits} for one address; X-RateLimit-* headers say how many a
 - GET {base}/api/generate_response?user_input=Hello&model=openai-audio&voice=nova : audio/mpeg
 - parameters: voice, speed (0.25-4), format (mp3, aac, flac, opus, wav, pcm), quality (standard, hd)
 
+## Live feeds
+
+- GET {base}/api/text/feed and {base}/api/image/feed : what others generate, as server-sent events,
+  where the operator has them on; ?past_results=N replays; private=true keeps a call out
+
 ## OpenAI's API
 
 - base_url {base}/v1 : chat/completions (streaming, tools, response_format), completions,

@@ -1,5 +1,6 @@
 """The single writer: every generated answer leaves through here."""
 
+import asyncio
 import logging
 from contextlib import aclosing
 from typing import Protocol, runtime_checkable
@@ -16,6 +17,7 @@ from gateway.schema.ask import Ask
 from gateway.schema.events import Collected, StreamEvent
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Answer, Events, Frames, Made, Reply, Stream, Whole
+from gateway.web.feeds import Feeds
 from gateway.web.serving import (
     REQUEST_ID,
     SERVING,
@@ -78,6 +80,18 @@ class ThingRendering(Rendering, Protocol):
         """Return the media type and the body."""
 
 
+@runtime_checkable
+class PublicRendering(Rendering, Protocol):
+    """How a generation that ended well is told to the feeds, if it `is_public`."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it may be told."""
+
+    def publish(self, feeds: Feeds) -> None:
+        """Put what may be public of it into its feed; never waits."""
+
+
 async def answer(
     request: web.Request, rendering: Rendering, presented: Presented
 ) -> web.StreamResponse:
@@ -102,8 +116,21 @@ async def answer(
             client_request_id=client_request_id(request),
         )
         if rendering.ask.is_stream and isinstance(rendering, TextRendering):
-            return await _streamed(request, rendering, call, serving)
-        return await _answered(request, rendering, call, serving)
+            response = await _streamed(request, rendering, call, serving)
+        else:
+            response = await _answered(request, rendering, call, serving)
+        _publish(rendering, call, serving.feeds)
+        return response
+
+
+def _publish(rendering: Rendering, call: Call, feeds: Feeds | None) -> None:
+    """Tell the feeds of a call that ended well, once this turn of the loop has answered it."""
+    if feeds is None or call.error is not None or call.is_aborted:
+        return
+    if call.caller is None or not call.caller.is_anonymous:
+        return
+    if isinstance(rendering, PublicRendering) and rendering.is_public:
+        asyncio.get_running_loop().call_soon(rendering.publish, feeds)
 
 
 async def _answered(

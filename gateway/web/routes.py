@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
-from gateway.web import handlers, health, images, media, models, openai_images, pages
+from gateway.web import (
+    feed_paths,
+    handlers,
+    health,
+    images,
+    media,
+    models,
+    openai_images,
+    pages,
+)
 from gateway.web.table import TABLE, Path
 
 _OPENAI_ROOTS = ("/v1", "/openai/v1", "/openai", "/api/openai/v1", "/api/openai")
@@ -25,6 +34,10 @@ def paths() -> Iterable[Path]:
         yield Path(get, f"{root}/models", models.image_models, "Picture models, by name")
     for root in ("/api/text", "/text"):
         yield Path(get, f"{root}/models", models.text_models, "Text models, as cards")
+    for root in ("/api/text/feed", "/text/feed", "/feed/text", "/api/feed/text"):
+        yield Path(get, root, feed_paths.text_feed, "Texts as they are generated")
+    for root in ("/api/image/feed", "/image/feed", "/feed/image", "/api/feed/image"):
+        yield Path(get, root, feed_paths.image_feed, "Pictures as they are drawn")
     yield Path(both, "/api/generate_response", handlers.generate_response, "Generate text", "Text")
     drawn = "/api/generate_image"
     yield Path(both, drawn, images.generate_image, "Draw, and say where the picture is", "Picture")

@@ -17,6 +17,7 @@ from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard
 from gateway.web.access import Access
 from gateway.web.album import Album
+from gateway.web.feeds import Feeds
 from gateway.web.stream import Pinger
 
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -48,6 +49,8 @@ class Serving:
     bounds: Bounds
     watches: Watches
     album: Album
+    feeds: Feeds | None
+    """None where they are off."""
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
     unready: Mapping[str, str] = field(default_factory=dict)
