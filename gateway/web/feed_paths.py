@@ -95,9 +95,10 @@ async def _pour(feeds: Feeds, name: FeedName, response: EventSourceResponse, las
 
 async def _part(request: web.Request, response: EventSourceResponse, reason: str) -> None:
     """Say why no more comes, end the response, and cut the connection that does not take it."""
+    response.force_close()
     try:
         async with asyncio.timeout(_FAREWELL_S):
-            await response.write(f": dropped, {reason}\n\n".encode())
+            await response.write(f": ended, {reason}\n\n".encode())
             await response.write_eof()
     except TimeoutError:
         if request.transport is not None:

@@ -52,6 +52,7 @@ class Feeds:
         self._pinged: set[Subscription] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._storing = 0
+        self._readers = 0
 
     def of(self, name: FeedName) -> Feed:
         """Return the feed of that name."""
@@ -78,14 +79,16 @@ class Feeds:
         """Hold one of the places for readers; `unavailable` when there is none, or soon no feed."""
         if self.is_closed:
             raise CallError("unavailable", STOPPING, retry_after_s=_FULL_S)
-        if self._metrics.feed_readers >= self.configured.readers:
+        if self._readers >= self.configured.readers:
             message = "as many read the feeds as may; try again later"
             raise CallError("unavailable", message, retry_after_s=_FULL_S)
-        self._metrics.feed_readers += 1
+        self._readers += 1
+        self._metrics.feed_readers = self._readers
         try:
             yield
         finally:
-            self._metrics.feed_readers -= 1
+            self._readers -= 1
+            self._metrics.feed_readers = self._readers
 
     @contextmanager
     def pinged(self, subscription: Subscription) -> Iterator[None]:

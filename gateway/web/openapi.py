@@ -114,6 +114,9 @@ def _operation(entry: Path, method: str, path: str) -> JsonObject:
             }
             for name, kind in named.items()
         ]
+    if entry.schema == "Feed":
+        past: JsonObject = {"type": "integer", "minimum": 0}  # The most is the operator's to say.
+        parameters.append({"name": "past_results", "in": "query", "schema": past})
     if parameters:
         operation["parameters"] = parameters
     if method == "POST" and entry.schema is not None:

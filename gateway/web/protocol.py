@@ -214,6 +214,18 @@ class Protocol(web.RequestHandler):
         answer.force_close()
         return answer
 
+    async def _drain_helper(self) -> None:
+        """Wait until the peer reads.
+
+        A write that is given up leaves its waiter behind, cancelled, and with aiohttp's alone each
+        later write would be cancelled by it.
+        """
+        try:
+            await super()._drain_helper()
+        except asyncio.CancelledError:
+            self._drain_waiter = None
+            raise
+
     def _make_error_handler(
         self, err_info: _ErrInfo
     ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:

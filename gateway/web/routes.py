@@ -35,9 +35,9 @@ def paths() -> Iterable[Path]:
     for root in ("/api/text", "/text"):
         yield Path(get, f"{root}/models", models.text_models, "Text models, as cards")
     for root in ("/api/text/feed", "/text/feed", "/feed/text", "/api/feed/text"):
-        yield Path(get, root, feed_paths.text_feed, "Texts as they are generated")
+        yield Path(get, root, feed_paths.text_feed, "Texts as they are generated", "Feed")
     for root in ("/api/image/feed", "/image/feed", "/feed/image", "/api/feed/image"):
-        yield Path(get, root, feed_paths.image_feed, "Pictures as they are drawn")
+        yield Path(get, root, feed_paths.image_feed, "Pictures as they are drawn", "Feed")
     yield Path(both, "/api/generate_response", handlers.generate_response, "Generate text", "Text")
     drawn = "/api/generate_image"
     yield Path(both, drawn, images.generate_image, "Draw, and say where the picture is", "Picture")

@@ -10,7 +10,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 Schema = Literal[
-    "Text", "Chat", "Completion", "Embedding", "Image", "Moderation", "Picture", "Speech"
+    "Text", "Chat", "Completion", "Embedding", "Feed", "Image", "Moderation", "Picture", "Speech"
 ]
 
 

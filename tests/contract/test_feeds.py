@@ -5,15 +5,19 @@ import json
 import resource
 import sys
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import aiohttp
 import pytest
 
 from gateway.testing.upstream import FakeUpstream, hang_in_stream, reply, status, stream
 from tests.contract.asking import Asker, assert_refused, knock
-from tests.contract.conftest import Begin
+from tests.contract.conftest import Begin, configuration
 from tests.contract.feeding import IMAGE, TEXT, read
+from tests.running import run_gateway
 from tests.web.raw_http import becomes
 
 PATHS = {
@@ -341,7 +345,7 @@ async def test_a_slow_reader_is_dropped_and_nobody_else_notices(
         assert await metric(caller, "dynagate_feed_readers") == 20
     reason = "a reader of the text feed was dropped: 8 events were waiting"
     assert capfd.readouterr().err.count(reason) == 1
-    assert b": dropped, 8 events were waiting\n\n" in rest
+    assert b": ended, 8 events were waiting\n\n" in rest
 
 
 async def test_a_reader_who_leaves_frees_its_place(caller: Asker) -> None:
@@ -400,18 +404,42 @@ async def test_where_others_can_connect_no_caller_names_the_host_of_a_picture(
     assert event["imageURL"].startswith(f"{caller.gateway.url}/image/-?id=")
 
 
-async def test_a_stop_ends_the_feeds_at_once_and_says_why(caller: Asker) -> None:
-    runner = caller.gateway.public.runner
+@pytest.fixture
+async def patient(
+    session: aiohttp.ClientSession, upstream: FakeUpstream, tmp_path: Path
+) -> AsyncIterator[Asker]:
+    """Somebody who calls a gateway that gives calls 30 s to end."""
+    async with run_gateway(configuration(upstream), tmp_path, drain_s=30) as running:
+        yield Asker(session, running)
+
+
+async def test_a_reader_that_has_stopped_reading_does_not_hold_a_stop_up(patient: Asker) -> None:
+    feeds, runner = patient.gateway.gateway.serving.feeds, patient.gateway.public.runner
+    assert feeds is not None
     assert runner is not None
-    async with read(caller) as reader, read(caller, IMAGE) as other:
-        caller.gateway.gateway.serving.is_draining = True
+    async with read(patient, held_bytes=1024):
+        for _ in range(60):
+            feeds.publish_text({"response": "x" * 500_000})
+        server = runner.server
+        assert server is not None
+        # aiohttp tells nobody else that a peer does not read.
+        await becomes(lambda: any(one._paused for one in server.connections))  # noqa: SLF001
+        async with asyncio.timeout(4):
+            await runner.stop()
+
+
+async def test_a_stop_ends_the_feeds_at_once_and_says_why(patient: Asker) -> None:
+    runner = patient.gateway.public.runner
+    assert runner is not None
+    async with read(patient) as reader, read(patient, IMAGE) as other:
+        patient.gateway.gateway.serving.is_draining = True
         async with asyncio.timeout(2):
             await runner.stop()
         rest = [await one.wire.rest() for one in (reader, other)]
 
-    assert [b": dropped, the gateway is stopping\n\n" in end for end in rest] == [True, True]
+    assert [b": ended, the gateway is stopping\n\n" in end for end in rest] == [True, True]
     assert [end.endswith(b"0\r\n\r\n") for end in rest] == [True, True]
-    assert caller.gateway.gateway.serving.services.metrics.dropped_feed_readers == 0
+    assert patient.gateway.gateway.serving.services.metrics.dropped_feed_readers == 0
 
 
 @pytest.mark.slow
