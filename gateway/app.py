@@ -28,7 +28,7 @@ from gateway.schema.failure import CallError
 from gateway.sdk.clock import SystemClock
 from gateway.sdk.providers import Clock
 from gateway.state.folder import FolderObjects
-from gateway.state.memory import MemoryCounters
+from gateway.state.opening import open_state
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
@@ -131,6 +131,8 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         stack.callback(call_log.flush)
         stack.push_async_callback(background.aclose)
+        state = await stack.enter_async_context(open_state(loaded, environ, clock))
+        background.start("state", state.keep())
         images = document.images
         fetch = await stack.enter_async_context(
             connect_fetch(document.egress.allow, clock=clock, body_bytes=images.source_bytes)
@@ -150,8 +152,13 @@ async def open_gateway(
         services = Services(
             document=document,
             router=Router(routes_of(document, connected)),
-            identifier=Identifier(document.server.trusted_proxies),
-            counters=MemoryCounters(clock, capacity=document.limits.tracked_callers),
+            identifier=Identifier(
+                document.server.trusted_proxies,
+                keys=state.keys,
+                clock=clock,
+                demands_key=document.auth.mode == "keys",
+            ),
+            counters=state.counters,
             clock=clock,
             metrics=Metrics(),
             log=call_log,

@@ -9,7 +9,9 @@ import typer
 
 from gateway.cli.chat import chat
 from gateway.cli.check import check
+from gateway.cli.db import upgrade
 from gateway.cli.init import init
+from gateway.cli.keys import create, list_keys, revoke, rotate, show_key
 from gateway.cli.models import list_models, show
 from gateway.cli.plugins import plugins
 from gateway.cli.pull import pull
@@ -42,6 +44,16 @@ def command() -> typer.Typer:
     models.command()(show)
     models.command()(pull)
     root.add_typer(models, name="models")
+    keys = typer.Typer(help="Say who may call.", no_args_is_help=True)
+    keys.command()(create)
+    keys.command()(rotate)
+    keys.command()(revoke)
+    keys.command("list")(list_keys)
+    keys.command("show")(show_key)
+    root.add_typer(keys, name="keys")
+    database = typer.Typer(help="Look after the database.", no_args_is_help=True)
+    database.command()(upgrade)
+    root.add_typer(database, name="db")
     return root
 
 

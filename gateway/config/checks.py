@@ -13,6 +13,8 @@ def contradictions(document: Document) -> Iterator[Finding]:
     yield from _names(document)
     yield from _aliases(document)
     yield from _lenders(document)
+    yield from _keys(document)
+    yield from _plans(document)
 
 
 def _targets(document: Document) -> Iterator[Finding]:
@@ -68,3 +70,21 @@ def _lenders(document: Document) -> Iterator[Finding]:
         is_of_family = any(name.startswith(stem) and name != stem for stem in stems)
         if name.endswith("*") or not is_of_family:
             yield Finding(("chat", key), f"no model is called {name}; {suggestion(name, whole)}")
+
+
+def _keys(document: Document) -> Iterator[Finding]:
+    if document.auth.mode == "keys" and document.state.url == "memory://":
+        message = "keys are kept in a database: write `state: {url: sqlite:///path}`"
+        yield Finding(("auth", "mode"), message)
+
+
+def _plans(document: Document) -> Iterator[Finding]:
+    known = [*document.models, *(a for model in document.models.values() for a in model.aliases)]
+    stems = [name[:-1] for name in known if name.endswith("*")]
+    for plan, section in document.plans.items():
+        for index, name in enumerate(section.models or ()):
+            is_family = name.endswith("*") and any(one.startswith(name[:-1]) for one in known)
+            is_of_family = any(name.startswith(stem) for stem in stems)
+            if name not in known and not is_family and not is_of_family:
+                message = f"no model is called {name}; {suggestion(name, known)}"
+                yield Finding(("plans", plan, "models", index), message)

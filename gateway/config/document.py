@@ -125,7 +125,7 @@ class Admin(Section):
 class Auth(Section):
     """`auth`: who may call. `open_to: world` is needed for `open` on any bind but loopback."""
 
-    mode: Literal["open"] = "open"
+    mode: Literal["open", "keys"] = "open"
     open_to: Literal["loopback", "world"] = "loopback"
 
 
@@ -144,10 +144,31 @@ class Limits(Section):
     """How many callers' windows are held; past it the one that ends soonest makes room."""
 
 
-class State(Section):
-    """`state`: where counts are kept."""
+class Plan(Section):
+    """`plans.<name>`: what callers with a key of that plan may use, each key for itself."""
 
-    url: Literal["memory://"] = "memory://"
+    requests: RateField = Rate(1000, 3600)
+    concurrent: int = Field(20, ge=1)
+    models: tuple[str, ...] | None = None
+    """Names and families of `models`; None is all."""
+    max_output_tokens: int | None = Field(None, ge=1)
+    private: bool = False
+    feed: bool = False
+    """What is generated on the GET API may appear in the public feeds."""
+
+
+class State(Section):
+    """`state`: where counts and keys are kept."""
+
+    url: str = "memory://"
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value != "memory://" and not re.fullmatch(r"sqlite:///[^\x00?#]*[^\x00?#/]", value):
+            msg = "write memory:// or sqlite:///path, for example sqlite:///~/dynagate.sqlite"
+            raise ValueError(msg)
+        return value
 
 
 class Egress(Section):
@@ -274,6 +295,7 @@ class Document(Section):
     admin: Admin = Admin()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    plans: dict[str, Plan] = {}
     state: State = State()
     egress: Egress = Egress()
     images: Images = Images()
@@ -292,10 +314,12 @@ class Document(Section):
 
     @model_validator(mode="after")
     def _open_only_on_purpose(self) -> Self:
-        if not self.server.is_loopback and self.auth.open_to != "world":
+        is_open = self.auth.mode == "open" and self.auth.open_to != "world"
+        if is_open and not self.server.is_loopback:
             msg = (
-                f"{self.server.host} can be reached by others and auth.mode is open: "
-                "write `auth: {mode: open, open_to: world}` to mean it, or bind 127.0.0.1"
+                f"{self.server.host} can be reached by others and auth.mode is open: write "
+                "`auth: {mode: keys}`, `auth: {mode: open, open_to: world}` to mean it, or bind "
+                "127.0.0.1"
             )
             # `at` is where the problem stands in the file; without it, it would be the first line.
             raise PydanticCustomError("open_to_nobody", msg, {"at": ("server", "host")})

@@ -35,16 +35,41 @@ def state_dir(environ: Mapping[str, str]) -> Path:
     return _own(environ, "DYNAGATE_STATE_DIR") or _xdg(environ, "XDG_STATE_HOME", ".local/state")
 
 
+def database_path(url: str, environ: Mapping[str, str]) -> Path | None:
+    """Return the file that a `state.url` names, None for `memory://`.
+
+    `~` is the home folder and `$XDG_STATE_HOME/dynagate` the folder of `state_dir`; a path with a
+    slash of its own (four in all) is absolute, any other begins at the working folder.
+    """
+    text = url.removeprefix(_SQLITE)
+    if text == url:
+        return None
+    if text == _STATE_FOLDER or text.startswith(f"{_STATE_FOLDER}/"):
+        return state_dir(environ) / text[len(_STATE_FOLDER) + 1 :]
+    if text.startswith(f"{_STATE_HOME}/"):
+        return _base(environ, _STATE_HOME[1:], ".local/state") / text[len(_STATE_HOME) + 1 :]
+    if text.startswith("~/"):
+        return _home(environ) / text[2:]
+    return Path(text)
+
+
+_SQLITE = "sqlite:///"
+_STATE_HOME = "$XDG_STATE_HOME"
+_STATE_FOLDER = f"{_STATE_HOME}/dynagate"
+
+
 def _own(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(environ[name]).expanduser() if environ.get(name) else None
 
 
 def _xdg(environ: Mapping[str, str], name: str, default: str) -> Path:
+    return _base(environ, name, default) / "dynagate"
+
+
+def _base(environ: Mapping[str, str], name: str, default: str) -> Path:
     # The specification says that a relative path is to be ignored.
     base = Path(environ.get(name, ""))
-    if not base.is_absolute():
-        base = _home(environ) / default
-    return base / "dynagate"
+    return base if base.is_absolute() else _home(environ) / default
 
 
 def _home(environ: Mapping[str, str]) -> Path:

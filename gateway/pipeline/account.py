@@ -35,6 +35,8 @@ def account(call: Call, services: Services) -> None:
         "is_stream": ask.is_stream,
         "address": call.caller.address if call.caller else call.presented.address,
     }
+    if call.caller is not None and call.caller.held is not None:
+        fields["key_id"] = call.caller.held.id
     if first_s is not None:
         fields["first_token_ms"] = round(first_s * 1000, 1)
     if usage is not None:

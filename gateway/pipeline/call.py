@@ -79,6 +79,8 @@ class Call:
     deadline: float
     client_request_id: str | None = None
     caller: Caller | None = None
+    may_cost: bool = False
+    """Targets that cost the operator money are open to it."""
     lease: Lease | None = None
     route_name: str = ""
     target: Target | None = None
@@ -86,6 +88,8 @@ class Call:
     dropped_params: tuple[str, ...] = ()
     """Knobs that the target lacks, by canonical name; `dropped_fields` is what the caller wrote."""
     dropped_fields: tuple[str, ...] = ()
+    set_params: tuple[str, ...] = ()
+    """What the caller's plan set on the request."""
     usage: Usage | None = None
     model: str | None = None
     """What the upstream called itself."""

@@ -147,7 +147,7 @@ async def _transcribed(
             target.connected.gate.leave()
             return made
 
-        return await first_answer(call, lenders(Feature.AUDIO_INPUT, services), services, ask)
+        return await first_answer(call, lenders(Feature.AUDIO_INPUT, call, services), services, ask)
 
 
 async def _ask(

@@ -1,19 +1,17 @@
 """Step 1: who calls."""
 
 import logging
-import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from gateway.schema.failure import CallError
+from gateway.sdk.clock import SystemClock
+from gateway.sdk.providers import Clock
+from gateway.state.keys import HeldKeys, Key, Keys, is_key_shaped
 
 _log = logging.getLogger("dynagate.identify")
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_PREFIX = "dg-"
-_SECRET_CHARS, _CHECK_CHARS = 43, 6
-_KEY_CHARS = len(_PREFIX) + _SECRET_CHARS + _CHECK_CHARS
 
 
 class Presented(NamedTuple):
@@ -23,40 +21,78 @@ class Presented(NamedTuple):
     forwarded_for: str = ""
     secrets: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str | None:
+        """The first that has the shape of our keys: whoever sends one is not anonymous."""
+        return next(filter(is_key_shaped, self.secrets), None)
+
 
 class Caller(NamedTuple):
-    """Who is counted: `key` is what limits are kept under, `address` what the log may say."""
+    """Who is counted: `key` is what limits are kept under, `address` what the log may say.
+
+    `held` is the key that was presented, None for anonymous callers.
+    """
 
     key: str
     address: str
-    is_anonymous: bool = True
+    held: Key | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the caller came without a key."""
+        return self.held is None
 
 
 class Identifier:
-    """Finds the caller of a request, behind the proxies that are trusted."""
+    """Finds the caller of a request, behind the proxies that are trusted.
 
-    def __init__(self, trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> None:
+    With `demands_key` nobody is anonymous.
+    """
+
+    def __init__(
+        self,
+        trusted_proxies: Sequence[IPv4Network | IPv6Network],
+        *,
+        keys: Keys | None = None,
+        clock: Clock | None = None,
+        demands_key: bool = False,
+    ) -> None:
         self._trusted = tuple(trusted_proxies)
+        self._keys = keys or HeldKeys()
+        self._clock = clock or SystemClock()
+        self.demands_key = demands_key
         self._bucket = lru_cache(maxsize=4096)(bucket_of)
         self._is_hint_given = False
 
     def identify(self, presented: Presented) -> Caller:
         """Return the caller.
 
-        A string of our keys' shape must be a key of ours: 401 `invalid_api_key` if it is not. Any
-        other is what SDKs insist on sending, and changes nothing.
+        A string of our keys' shape must be a valid key: 401 `invalid_api_key` if it is not. Any
+        other is what SDKs insist on sending, and changes nothing, unless a key is demanded.
         """
-        for secret in presented.secrets:
-            if is_key_shaped(secret):
-                raise CallError(
-                    "invalid_api_key",
-                    "this key is unknown, revoked or expired; leave it out to call anonymously",
-                    param="api_key",
-                )
+        held = None
+        if presented.secrets and (text := presented.key) is not None:
+            held = self._keys.find(text)
+            if held is None or not held.is_valid(self._clock.now().timestamp()):
+                raise self._invalid()
+        elif self.demands_key:
+            if any(presented.secrets):
+                raise self._invalid()
+            raise CallError(
+                "key_required", "send a key as Authorization: Bearer dg-…", param="api_key"
+            )
         address = presented.address
         if presented.forwarded_for:
             address = self._behind_proxies(address, presented.forwarded_for)
+        if held is not None:
+            return Caller(f"key:{held.id}", address, held)
         return Caller(self._bucket(address), address)
+
+    def _invalid(self) -> CallError:
+        message = "this key is unknown, revoked or expired"
+        if not self.demands_key:
+            message += "; leave it out to call anonymously"
+        return CallError("invalid_api_key", message, param="api_key")
 
     def is_trusted(self, address: str) -> bool:
         """Say whether `address` is a proxy whose forwarding headers count."""
@@ -97,23 +133,6 @@ def bucket_of(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((parsed, 64), strict=False))
     return str(parsed)
-
-
-def is_key_shaped(text: str) -> bool:
-    """Say whether `text` has the shape of our keys: `dg-`, 43 base62 characters, a checksum."""
-    if len(text) != _KEY_CHARS or not text.startswith(_PREFIX) or not text.isascii():
-        return False
-    secret, check = text[len(_PREFIX) : -_CHECK_CHARS], text[-_CHECK_CHARS:]
-    return secret.isalnum() and check == checksum(secret)
-
-
-def checksum(secret: str) -> str:
-    """Return the checksum that ends a key: the CRC-32 of its secret in six base62 digits."""
-    number, digits = zlib.crc32(secret.encode()), ""
-    for _ in range(_CHECK_CHARS):
-        number, digit = divmod(number, len(_BASE62))
-        digits = _BASE62[digit] + digits
-    return digits
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address | None:

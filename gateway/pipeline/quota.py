@@ -3,17 +3,18 @@
 from datetime import UTC, datetime
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.plan import limits_of
 from gateway.schema.failure import CallError
 from gateway.state.counters import Limit, Refused
 
 
 async def take(call: Call, services: Services) -> None:
     """Count the call, or raise 429: the window is full, or too many are under way."""
-    limits = services.document.limits.anonymous
     caller = call.caller
     if caller is None:
         msg = "identify comes first"
         raise RuntimeError(msg)
+    limits = limits_of(caller, services.document)
     requests, period_s = limits.requests
     taken = await services.counters.take(Limit(caller.key, requests, period_s, limits.concurrent))
     if not isinstance(taken, Refused):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import quota, route
+from gateway.pipeline import plan, quota, route
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
@@ -27,11 +27,13 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
     services.metrics.in_flight += 1
     try:
         call.caller = services.identifier.identify(call.presented)
+        call.may_cost = services.may_cost
+        plan.hold(call, services)
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name
-        added = lent(call.ask, services)
-        targets = route.candidates(found, call.ask, may_cost=services.may_cost, lent=added)
+        added = lent(call, services)
+        targets = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
         reply = await attempt(call, targets, services)
         reply = await spoken(reply, call, services)
         if call.ask.is_stream:

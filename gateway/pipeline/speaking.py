@@ -34,7 +34,7 @@ def without_sound(request: ChatRequest, call: Call, services: Services) -> ChatR
     Raises `CallError`: a voice that nobody has, a turn that is known by its sound alone.
     """
     if request.audio is not None:
-        _speakers(request.audio, services)
+        _speakers(request.audio, call, services)
     call.voice = request.audio
     turns = tuple(_silent(turn, number) for number, turn in enumerate(request.messages))
     return replace(request, messages=turns, audio=None)
@@ -117,7 +117,9 @@ async def _speech(
         )
         return first, speech, target
 
-    first, speech, target = await first_answer(call, _speakers(voice, services), services, ask)
+    first, speech, target = await first_answer(
+        call, _speakers(voice, call, services), services, ask
+    )
     name = target.connected.name
     try:
         yield first
@@ -142,9 +144,9 @@ async def _begin(
         raise
 
 
-def _speakers(voice: AudioOutput, services: Services) -> Sequence[Target]:
+def _speakers(voice: AudioOutput, call: Call, services: Services) -> Sequence[Target]:
     """Return the targets that have the voice, as far as anybody said."""
-    speakers = lenders(Feature.AUDIO_OUTPUT, services)
+    speakers = lenders(Feature.AUDIO_OUTPUT, call, services)
     able = [one for one in speakers if one.card.voices is None or voice.voice in one.card.voices]
     if not able:
         known = dict.fromkeys(name for one in speakers for name in one.card.voices or ())

@@ -32,6 +32,15 @@ class Window(NamedTuple):
         return text + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
 
 
+class Saved(NamedTuple):
+    """A window as it survives a restart; `ends_at` is Unix time in seconds."""
+
+    key: str
+    period_s: int
+    used: int
+    ends_at: float
+
+
 class Lease(Protocol):
     """One admitted call."""
 

@@ -25,7 +25,7 @@ EXPOSED_HEADERS = (
     "X-Request-Id, X-Client-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, "
     "X-RateLimit-Reset, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, Retry-After, Allow, X-Model, X-Provider, X-Seed, "
-    "X-Ignored-Params, X-Dropped-Params, ETag, Content-Disposition"
+    "X-Ignored-Params, X-Dropped-Params, X-Set-Params, ETag, Content-Disposition"
 )
 # Looked up in every request: a plain string would be folded to lower case each time.
 _SEC_FETCH_SITE = istr("Sec-Fetch-Site")

@@ -13,12 +13,14 @@ def banner(document: Document, addresses: Sequence[tuple[str, int]], serving: Se
     shown = anywhere.get(host, f"[{host}]" if ":" in host else host)
     base = f"http://{shown}:{port}"
     names = ", ".join(route.name for route in serving.services.router.routes)
-    limits = limits_in_words(document.limits.anonymous)
+    limits = f"{limits_in_words(document.limits.anonymous)}, for each address"
+    if document.auth.mode == "keys":
+        limits = "a key's plan; without a key nobody may call"
     lines = [
         f"dynagate answers at {base}",
         f"  OpenAI clients   {base}/v1",
         f"  models           {names}",
-        f"  limits           {limits}, for each address",
+        f"  limits           {limits}",
     ]
     if document.admin.listen is not None:
         lines.append(f"  metrics          http://{document.admin.listen}/metrics")

@@ -12,6 +12,7 @@ from gateway.dialects.query import parse_query
 from gateway.schema.failure import CallError
 from gateway.web.access import check_prefetch
 from gateway.web.feeds import FeedName, Feeds
+from gateway.web.handlers import presented_by
 from gateway.web.serving import SERVING, shared_headers
 
 _PAST_RESULTS = "past_results"
@@ -50,6 +51,8 @@ async def _feed(request: web.Request, name: FeedName) -> web.StreamResponse:
     if feeds is None:
         raise CallError("not_found", "the feeds are off here; feeds.enabled turns them on")
     given = parse_query(request.rel_url.raw_query_string)
+    # Where keys are demanded reading needs one, too.
+    serving.services.identifier.identify(presented_by(request, given.get("api_key")))
     most = feeds.configured.history.events
     last = Integer(0, most).from_text(_PAST_RESULTS, given.get(_PAST_RESULTS, "0"))
     headers = {**shared_headers(request), hdrs.CACHE_CONTROL: "no-store"}

@@ -216,10 +216,11 @@ async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResp
     if speaking is not None:
         return await answer(request, speaking, presented_by(request, api_key))
     ask, query = parse_text(given, default_model=DEFAULT_TEXT_MODEL, random_seed=randbits(31))
-    may_be_kept = request.method == "GET" and ask.has_seed and not ask.is_private
+    presented = presented_by(request, api_key)
+    is_shared = not ask.is_private and presented.key is None
+    may_be_kept = request.method == "GET" and ask.has_seed and is_shared
     is_public = may_appear(ask, request.app[SERVING].feeds)
     rendering = WordsRendering(ask, query, may_be_kept, is_public)
-    presented = presented_by(request, api_key)
     if request.method == "HEAD":
         return _head(request, rendering, presented)
     return await answer(request, rendering, presented)

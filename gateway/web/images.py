@@ -96,7 +96,10 @@ class AddressRendering:
         """Store the picture; return where it is."""
         picture, album = _picture_of(reply), self.serving.album
         self._drawn = picture
-        path = picture_path(self.query) if reply.made_by else None
+        # Where keys are demanded an address that draws would open for nobody.
+        demands_key = self.serving.services.identifier.demands_key
+        may_draw = reply.made_by and not (demands_key or self.ask.is_private)
+        path = picture_path(self.query) if may_draw else None
         if path is None:
             path = await album.sign(picture)
         else:
@@ -151,7 +154,8 @@ async def _generate(
     )
     presented = presented_by(request, given.get("api_key"))
     is_reading = request.method != "POST"
-    may_be_kept = is_reading and query.has_seed and not query.is_private
+    is_shared = not query.is_private and presented.key is None
+    may_be_kept = is_reading and query.has_seed and is_shared
     shown_at = reached_base(request) if may_appear(ask, serving.feeds) else None
     if not is_picture:
         base = public_base(request)
@@ -160,14 +164,15 @@ async def _generate(
             return _head(request, ask, presented, "application/json", {"X-Seed": str(query.seed)})
         return await answer(request, rendering, presented)
     # Whoever calls is known before anything is said of a picture, even that it is unchanged.
-    serving.services.identifier.identify(presented)
+    caller = serving.services.identifier.identify(presented)
     if is_reading and query.has_seed and not query.is_private:
         stored = await serving.album.find(query.identity)
         if stored is not None:
             picture = Picture(stored.data, stored.media_type)
             return await _show(request, picture, media_type, query, may_be_kept=may_be_kept)
+    may_cost = serving.services.may_cost or not caller.is_anonymous
     found = serving.services.router.find(ask.model)
-    target = route.candidates(found, ask, may_cost=serving.services.may_cost)[0]
+    target = route.candidates(found, ask, may_cost=may_cost)[0]
     is_same = is_reading and query.has_seed and target.card.deterministic
     tag = tag_of(query, target.name, media_type) if is_same else ""
     headers = _headers(query, media_type, tag, _DAY if may_be_kept else _NO_STORE)
@@ -181,7 +186,6 @@ async def _generate(
 async def _open(request: web.Request, given: Mapping[str, str]) -> web.StreamResponse:
     """Answer a signed URL: the bytes that are stored, or none; nothing is ever generated."""
     serving = request.app[SERVING]
-    serving.services.identifier.identify(presented_by(request, given.get("api_key")))
     stored = await serving.album.open(given)
     return await _show(
         request, Picture(stored.data, stored.media_type), stored.media_type, None, may_be_kept=False

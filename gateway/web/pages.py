@@ -21,8 +21,8 @@ code{{padding:.1em .3em}}pre{{padding:.8rem;overflow-x:auto}}
 code,pre{{background:#262626}}a{{color:#8bf}}}}
 </style></head><body>
 <h1>dynagate</h1>
-<p>A self-hosted, DynaSpark-compatible AI gateway, version {version}. It answers here, without a
-key: {limits}.</p>
+<p>A self-hosted, DynaSpark-compatible AI gateway, version {version}. It answers here
+{terms}.</p>
 <pre>curl "{base}/api/generate_response?user_input=Hello"
 curl "{base}/image/A%20serene%20forest" --output forest.jpg</pre>
 <p>Any OpenAI client works with <code>base_url="{base}/v1"</code>.</p>
@@ -37,7 +37,7 @@ _LLMS = """# dynagate
 > A self-hosted, DynaSpark-compatible AI gateway: text, pictures and sound by plain GET URLs and by
 > OpenAI's API.
 
-No key is needed: {limits} for one address; X-RateLimit-* headers say how many are left.
+It answers {terms}; X-RateLimit-* headers say how many are left.
 
 ## Text by URL
 
@@ -110,12 +110,14 @@ async def openapi(request: web.Request) -> web.Response:
 
 def _facts(request: web.Request) -> dict[str, object]:
     services = request.app[SERVING].services
-    limits = services.document.limits.anonymous
+    terms = f"without a key: {limits_in_words(services.document.limits.anonymous)} for one address"
+    if services.identifier.demands_key:
+        terms = "callers with a key, sent as Authorization: Bearer"
     base = public_base(request)
     return {
         "base": base.replace("&", "").replace("<", "").replace('"', ""),
         "version": __version__,
-        "limits": limits_in_words(limits),
+        "terms": terms,
         "models": ", ".join(sorted(services.router.names)),
     }
 

@@ -127,7 +127,8 @@ def _publish(rendering: Rendering, call: Call, feeds: Feeds | None) -> None:
     """Tell the feeds of a call that ended well, once this turn of the loop has answered it."""
     if feeds is None or call.error is not None or call.is_aborted:
         return
-    if call.caller is None or not call.caller.is_anonymous:
+    # What the caller's plan says of feeds and privacy stands in the ask by now.
+    if not call.ask.is_feed_worthy or call.ask.is_private:
         return
     if isinstance(rendering, PublicRendering) and rendering.is_public:
         asyncio.get_running_loop().call_soon(rendering.publish, feeds)

@@ -128,6 +128,8 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
         headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
     if call.dropped_params:
         headers["X-Dropped-Params"] = ", ".join(call.dropped_fields)
+    if call.set_params:
+        headers["X-Set-Params"] = ", ".join(call.set_params)
     if call.client_request_id is not None:
         headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
     return headers

@@ -63,7 +63,13 @@ class OpenAI:
     def forward(
         self, wire: Wire, document: JsonObject, attempt: Attempt
     ) -> AbstractAsyncContextManager[Forwarded]:
-        """Send `document`, asking for the usage of a stream where the host must be asked."""
+        """Send `document`, asking for the usage of a stream where the host must be asked.
+
+        A ceiling goes out under the host's name for it: OpenAI's newer models refuse the other.
+        """
+        ceiling = self._row.max_tokens_field
+        if wire is Wire.OPENAI_CHAT and "max_tokens" in document and ceiling not in document:
+            document[ceiling] = document.pop("max_tokens")
         if self._row.usage == "stream_options" and document.get("stream") is True:
             options = document.get("stream_options")
             asked = {"include_usage": True}

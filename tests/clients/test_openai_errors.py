@@ -8,8 +8,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from gateway.pipeline.identify import checksum
 from gateway.schema.json import JsonObject
+from gateway.state.keys import checksum
 from gateway.testing.upstream import (
     FakeUpstream,
     empty,

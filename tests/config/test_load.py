@@ -72,7 +72,7 @@ def test_unknown_keys_are_found_in_lists_and_optional_sections(tmp_path: Path) -
         ("deadlines: {total_s: soon}", "7:22: deadlines.total_s: should be a number"),
         ("server: [1]", "7:9: server: should be keys with values"),
         ("egress: {allow: x}", "7:17: egress.allow: should be a list: [one, two]"),
-        ("auth: {mode: maybe}", "7:14: auth.mode: should be 'open'"),
+        ("auth: {mode: maybe}", "7:14: auth.mode: should be 'open' or 'keys'"),
         (
             "limits: {anonymous: {requests: 5/week}}",
             (
@@ -91,7 +91,8 @@ def test_unknown_keys_are_found_in_lists_and_optional_sections(tmp_path: Path) -
             "server: {host: 0.0.0.0}",
             (
                 "7:16: server.host: 0.0.0.0 can be reached by others and auth.mode is open: write "
-                "`auth: {mode: open, open_to: world}` to mean it, or bind 127.0.0.1"
+                "`auth: {mode: keys}`, `auth: {mode: open, open_to: world}` to mean it, or bind "
+                "127.0.0.1"
             ),
         ),
     ],

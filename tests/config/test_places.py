@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.places import cache_dir, find_config, shipped_config, state_dir
+from gateway.config.places import cache_dir, database_path, find_config, shipped_config, state_dir
 
 
 def test_own_variables_win_over_the_ones_of_the_desktop(tmp_path: Path) -> None:
@@ -54,3 +54,22 @@ def test_a_configuration_is_looked_for_from_the_nearest_to_the_shipped_one(
     assert of_the_user == users / "config.yaml"
     assert of_the_folder == Path("config.yaml")
     assert given == Path("none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("memory://", None),
+        ("sqlite:////var/lib/x.sqlite", "/var/lib/x.sqlite"),
+        ("sqlite:///x.sqlite", "x.sqlite"),
+        ("sqlite:///~/x.sqlite", "/home/u/x.sqlite"),
+        ("sqlite:///$XDG_STATE_HOME/dynagate/x.sqlite", "/own/x.sqlite"),
+        ("sqlite:///$XDG_STATE_HOME/other/x.sqlite", "/home/u/.local/state/other/x.sqlite"),
+    ],
+)
+def test_a_database_is_where_its_url_says(url: str, path: str | None) -> None:
+    environ = {"HOME": "/home/u", "DYNAGATE_STATE_DIR": "/own"}
+
+    found = database_path(url, environ)
+
+    assert found == (None if path is None else Path(path))

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.pipeline.identify import checksum
+from gateway.state.keys import checksum
 from gateway.testing.upstream import FakeUpstream
 from tests.contract.asking import Asker, Reply, assert_refused, knock
 from tests.contract.conftest import Begin

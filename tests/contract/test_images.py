@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from PIL import Image
 
-from gateway.pipeline.identify import checksum
+from gateway.state.keys import checksum
 from gateway.testing.clock import ManualClock
 from tests.contract.asking import Asker, Reply, assert_refused
 from tests.contract.conftest import Begin

@@ -4,8 +4,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.pipeline.identify import Identifier, Presented, bucket_of, checksum, is_key_shaped
+from gateway.pipeline.identify import Identifier, Presented, bucket_of
 from gateway.schema.failure import CallError
+from gateway.state.keys import checksum, is_key_shaped
 
 SECRET = "A" * 43
 KEY = f"dg-{SECRET}{checksum(SECRET)}"

@@ -1,0 +1,90 @@
+"""Between who calls and how much they may: what the plan of a caller's key allows."""
+
+from dataclasses import replace
+
+from gateway.config.document import AnonymousLimits, Document, Plan
+from gateway.pipeline.call import Call, Services
+from gateway.pipeline.identify import Caller
+from gateway.pipeline.route import Route
+from gateway.schema.ask import Feature, Request
+from gateway.schema.chat import ChatRequest, CompletionRequest
+from gateway.schema.failure import CallError
+from gateway.schema.json import JsonObject
+from gateway.state.keys import DEFAULT_PLAN
+
+_WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
+_CEILINGS = ("max_tokens", "max_completion_tokens")
+"""What OpenAI's formats call the most tokens of an answer."""
+
+
+def limits_of(caller: Caller, document: Document) -> AnonymousLimits | Plan:
+    """Return how often the caller may call.
+
+    A plan that is not in the file any more is `default`, and that one, where it is not configured,
+    is what anonymous callers have.
+    """
+    if caller.held is None:
+        return document.limits.anonymous
+    plan = document.plans.get(caller.held.plan) or document.plans.get(DEFAULT_PLAN)
+    return plan or document.limits.anonymous
+
+
+def hold(call: Call, services: Services) -> None:
+    """Hold the call to its caller's plan.
+
+    Raises 403 `model_not_allowed`, 400 `invalid_parameter` naming the field that asks for too much.
+    """
+    caller = call.caller
+    if caller is None or caller.held is None:
+        return
+    call.may_cost = True
+    ask = call.ask
+    plan = limits_of(caller, services.document)
+    if not isinstance(plan, Plan):
+        ask.is_feed_worthy = False
+        return
+    models = plan.models
+    if models is not None and not _is_among(models, services.router.find(ask.model), call):
+        message = f"your key's plan does not include {ask.model[:80]}"
+        raise CallError("model_not_allowed", message, param="model")
+    if plan.max_output_tokens is not None and not ask.needs.isdisjoint(_WRITES):
+        _hold_length(call, plan.max_output_tokens)
+    ask.is_feed_worthy = ask.is_feed_worthy and plan.feed
+    if plan.private:
+        ask.is_private, ask.is_feed_worthy = True, False
+        if ask.finishing is not None:
+            ask.finishing = replace(ask.finishing, metadata=None)
+
+
+def _is_among(models: tuple[str, ...], route: Route, call: Call) -> bool:
+    return any(
+        name in {call.ask.model, route.name}
+        or (name.endswith("*") and call.ask.model.startswith(name[:-1]))
+        for name in models
+    )
+
+
+def _hold_length(call: Call, most: int) -> None:
+    ask = call.ask
+    given = [name for name in _CEILINGS if ask.wire and ask.document.get(name) is not None]
+    for name in given:
+        if ask.document[name] > most:
+            message = f"{name} is {ask.document[name]}: your key's plan allows {most} at most"
+            raise CallError("invalid_parameter", message, param=name)
+    if given:
+        return
+    if ask.wire is not None:
+        ask.document["max_tokens"] = most
+        call.set_params = ("max_tokens",)
+        return
+    translate = ask.translate
+
+    def held(document: JsonObject) -> Request:
+        request = translate(document)
+        if not isinstance(request, ChatRequest | CompletionRequest):
+            return request
+        sampling = replace(request.sampling, max_output_tokens=most)
+        return replace(request, sampling=sampling)
+
+    ask.translate = held
+    call.set_params = ("max_output_tokens",)

@@ -1,0 +1,1 @@
+"""One file a revision. They only add: an older gateway's data is never lost."""

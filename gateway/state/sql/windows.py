@@ -1,0 +1,26 @@
+"""Windows in the database."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.state.counters import Saved
+from gateway.state.sql.tables import windows
+
+
+async def read_windows(connection: AsyncConnection) -> list[Saved]:
+    """Return every window that was kept, those that have ended too."""
+    columns = windows.c
+    wanted = select(columns.key, columns.period_s, columns.used, columns.ends_at)
+    return [Saved(*row) for row in await connection.execute(wanted)]
+
+
+async def write_windows(connection: AsyncConnection, changed: Sequence[Saved], now: float) -> None:
+    """Keep `changed`, and drop what has ended by `now`, in Unix time."""
+    await connection.execute(delete(windows).where(windows.c.ends_at <= now))
+    upsert = insert(windows)
+    new = {"used": upsert.excluded.used, "ends_at": upsert.excluded.ends_at}
+    upsert = upsert.on_conflict_do_update(set_=new)
+    await connection.execute(upsert, [window._asdict() for window in changed])

@@ -1,0 +1,149 @@
+"""`dynagate keys`: who may call."""
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+
+from gateway.state.keys import digest_of, is_key_shaped
+from tests.cli.command_line import CommandLine
+
+CONFIG = """
+state: {url: "sqlite:///state.sqlite"}
+providers: {c: {kind: chaos}}
+models: {m: {targets: [{provider: c, model: echo}]}}
+"""
+
+
+@pytest.fixture
+def configured(dynagate: CommandLine) -> CommandLine:
+    """A command line whose configuration has a database."""
+    dynagate.write(CONFIG)
+    return dynagate
+
+
+def told(done: Any) -> Any:
+    """Return the JSON that a command printed."""
+    assert done.returncode == 0, done.stderr
+    return json.JSONDecoder().decode(done.stdout)
+
+
+def test_a_key_is_shown_once_and_kept_as_its_hash(configured: CommandLine) -> None:
+    done = configured("keys", "create", "alice", "--owner", "Alice", "--tag", "a", "--tag", "b")
+
+    text = done.stdout.strip()
+    assert done.returncode == 0, done.stderr
+    assert is_key_shaped(text)
+    stored = b"".join(path.read_bytes() for path in configured.folder.glob("state.sqlite*"))
+    assert text.encode() not in stored
+    assert digest_of(text).encode() in stored
+    (listed,) = told(configured("keys", "list", "--json"))
+    assert text not in str(listed)
+    assert listed["prefix"] == text[:9]
+    assert (listed["name"], listed["owner"], listed["tags"]) == ("alice", "Alice", ["a", "b"])
+    assert (listed["state"], listed["expires_at"]) == ("active", None)
+
+
+def test_rotating_keeps_all_but_the_secret(configured: CommandLine) -> None:
+    before = told(configured("keys", "create", "alice", "--json"))
+
+    after = told(configured("keys", "rotate", before["id"], "--json"))
+
+    assert is_key_shaped(after["key"])
+    assert after["key"] != before["key"]
+    same = {"id", "name", "owner", "tags", "plan", "created_at", "expires_at", "state"}
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+
+
+def test_a_revoked_key_is_listed_with_all_and_cannot_be_rotated(configured: CommandLine) -> None:
+    made = told(configured("keys", "create", "alice", "--json"))
+
+    done = configured("keys", "revoke", made["prefix"])
+
+    assert done.stdout == f"{made['id']} (alice) is revoked\n"
+    assert told(configured("keys", "list", "--json")) == []
+    (listed,) = told(configured("keys", "list", "--all", "--json"))
+    assert listed["state"] == "revoked"
+    assert made["id"] in configured("keys", "list", "--all").stdout
+    assert "revoked" in configured("keys", "show", made["id"]).stdout
+    rotated = configured("keys", "rotate", made["id"])
+    assert (rotated.returncode, rotated.stderr) == (1, f"{made['id']} is revoked: create another\n")
+
+
+@pytest.mark.parametrize("verb", ["show", "rotate", "revoke"])
+def test_a_key_that_is_not_there_is_said(configured: CommandLine, verb: str) -> None:
+    done = configured("keys", verb, "key_none' OR '1'='1")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("there is no key key_none' OR '1'='1: ")
+
+
+@pytest.mark.parametrize("when", ["soon", "2020-01-01", "-1d", "1y"])
+def test_an_end_that_is_none_is_refused(configured: CommandLine, when: str) -> None:
+    done = configured("keys", "create", "alice", f"--expires={when}")
+
+    assert done.returncode == 2
+    assert f"--expires {when}: " in done.stderr
+
+
+def test_an_end_is_a_time_from_now_or_a_date(configured: CommandLine) -> None:
+    configured("keys", "create", "alice", "--expires", "2999-01-31")
+    configured("keys", "create", "bob", "--expires", "36h")
+
+    alice, bob = told(configured("keys", "list", "--json"))
+
+    assert alice["expires_at"] == "2999-01-31T00:00:00Z"
+    assert bob["expires_at"] > bob["created_at"]
+
+
+def test_without_a_database_there_are_no_keys(dynagate: CommandLine) -> None:
+    dynagate.write(CONFIG.replace("sqlite:///state.sqlite", "memory://"))
+
+    done = dynagate("keys", "list")
+
+    assert done.returncode == 2
+    assert "state.url is memory://, so there is no database" in done.stderr
+
+
+def test_a_database_that_is_locked_is_told(configured: CommandLine) -> None:
+    configured("keys", "list")
+    connection = sqlite3.connect(configured.folder / "state.sqlite")
+    connection.execute("BEGIN IMMEDIATE")
+
+    done = configured("keys", "create", "alice")
+
+    connection.close()
+    assert done.returncode == 2
+    assert "is locked by another program" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demanding_keys_needs_a_database(dynagate: CommandLine) -> None:
+    dynagate.write(CONFIG.replace("sqlite:///state.sqlite", "memory://") + "auth: {mode: keys}\n")
+
+    done = dynagate("check")
+
+    assert done.returncode == 2
+    assert "auth.mode: keys are kept in a database" in done.stderr
+
+
+def test_a_key_gets_a_plan_that_is_configured(configured: CommandLine) -> None:
+    configured.write(CONFIG + "plans: {team: {requests: 9/minute}}\n")
+
+    good = told(configured("keys", "create", "alice", "--plan", "team", "--json"))
+    wrong = configured("keys", "create", "bob", "--plan", "teem")
+
+    assert good["plan"] == "team"
+    assert wrong.returncode == 2
+    assert wrong.stderr == "--plan teem: there is no such plan; known are default, team\n"
+
+
+def test_a_plan_names_models_that_there_are(configured: CommandLine) -> None:
+    configured.write(CONFIG + 'plans: {team: {models: ["m*", mm]}}\n')
+
+    done = configured("check")
+
+    assert done.returncode == 2
+    assert "plans.team.models.1: no model is called mm" in done.stderr
+    assert "models.0" not in done.stderr
