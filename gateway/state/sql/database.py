@@ -1,5 +1,6 @@
 """One SQLite file: how it is opened, told apart from others, and brought up to date."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ Transaction = AsyncConnection
 _T = TypeVar("_T")
 _BUSY_MS = 2000
 """How long to wait for another process that writes; the command line does so for milliseconds."""
+_PAUSE_S = 0.05
 _BEGIN = "sqlite_begin"
 
 
@@ -62,15 +64,22 @@ async def open_database(path: Path) -> tuple[Database, str | None]:
         reason = error.strerror or type(error).__name__
         message = f"{path} cannot be written: {reason}; {_ELSEWHERE}"
         raise StateError(message) from None
-    database = Database(path, _engine(path))
-    try:
-        return database, await _bring_up_to_date(database)
-    except SQLAlchemyError as error:
-        await database.aclose()
-        raise StateError(f"{path} {_explained(error)}") from None
-    except BaseException:
-        await database.aclose()
-        raise
+    clock = asyncio.get_running_loop().time
+    last = clock() + _BUSY_MS / 1000
+    while True:
+        database = Database(path, _engine(path))
+        try:
+            return database, await _bring_up_to_date(database)
+        except SQLAlchemyError as error:
+            await database.aclose()
+            # Of two that make a new file at once SQLite refuses one the change to WAL at once,
+            # whatever the busy timeout says: it could deadlock.
+            if clock() >= last or not _is_locked(error):
+                raise StateError(f"{path} {_explained(error)}") from None
+        except BaseException:
+            await database.aclose()
+            raise
+        await asyncio.sleep(_PAUSE_S)
 
 
 async def transact(path: Path, work: Callable[[Transaction], Awaitable[_T]]) -> _T:
@@ -169,9 +178,13 @@ def _explained(error: SQLAlchemyError) -> str:
         return f"is damaged, or no SQLite database ({said}); {_RESTORE}"
     if "readonly" in said:
         return f"is read-only; make it and its folder writable for this user, or {_ELSEWHERE}"
-    if "locked" in said:
+    if _is_locked(error):
         return "is locked by another program; end that one, or name another file in state.url"
     return f"cannot be used ({said}); {_ELSEWHERE}"
+
+
+def _is_locked(error: SQLAlchemyError) -> bool:
+    return isinstance(error, DBAPIError) and "locked" in str(error.orig)
 
 
 def _identity(path: Path) -> tuple[int, int]:
