@@ -200,7 +200,7 @@ async def test_a_stored_picture_is_shown_as_the_caller_takes_it(caller: Asker) -
 async def test_once_forgotten_the_same_picture_is_drawn_and_counted(
     begin: Begin, tmp_path: Path
 ) -> None:
-    caller = await painter(begin)
+    caller = await painter(begin, feeds={"enabled": False})  # They would store it, too.
     answer = await caller.get("/api/generate_image?user_input=lake&width=64&height=64")
     path = path_of(answer, caller)
     stored = await caller.get(path)
