@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from gateway.sdk.http import HttpClient, HttpError, Timeouts
-from gateway.testing.http_probe import AMPLE_S, BRIEF_S, ask, expect, failure, wait_gone
+from gateway.testing.http_probe import AMPLE_S, BRIEF_S, DUE_S, ask, expect, failure, wait_gone
 from gateway.testing.raw_server import CHUNKED, HALF, OK, Peer, answer, answer_once, raw_server
 
 _NO_HEADS = [
@@ -163,11 +163,11 @@ class HttpFailures:
 
         async def script(peer: Peer) -> None:
             await peer.ask()
-            await asyncio.sleep(BRIEF_S * 2)
+            await asyncio.sleep(DUE_S * 1.5)
             await peer.send(OK)
 
         async with raw_server(script) as server:
-            answered = await ask(http_client, server.url, timeouts=Timeouts(connect=BRIEF_S))
+            answered = await ask(http_client, server.url, timeouts=Timeouts(connect=DUE_S))
 
         expect(answered.body, b"ok")
 
@@ -190,12 +190,12 @@ class HttpFailures:
             await peer.ask()
             await peer.send(CHUNKED)
             for _ in range(8):
-                await asyncio.sleep(BRIEF_S / 2)
+                await asyncio.sleep(DUE_S / 4)
                 await peer.send(b"1\r\nx\r\n")
             await peer.send(b"0\r\n\r\n")
 
         async with raw_server(script) as server:
-            answered = await ask(http_client, server.url, timeouts=Timeouts(idle=BRIEF_S * 2))
+            answered = await ask(http_client, server.url, timeouts=Timeouts(idle=DUE_S))
 
         expect(answered.body, b"x" * 8)
 
@@ -213,10 +213,10 @@ class HttpFailures:
 
         async with (
             raw_server(script) as server,
-            http_client.request("GET", server.url, timeouts=Timeouts(idle=BRIEF_S)) as response,
+            http_client.request("GET", server.url, timeouts=Timeouts(idle=DUE_S)) as response,
         ):
             first = await anext(aiter(response))
-            await asyncio.sleep(BRIEF_S * 3)
+            await asyncio.sleep(DUE_S * 1.5)
             release.set()
             rest = await response.read(10)
 
@@ -225,7 +225,7 @@ class HttpFailures:
     async def test_the_deadline_ends_the_wait_for_the_head(self, http_client: HttpClient) -> None:
         """Although the bound on that wait is far."""
         async with raw_server(answer_once()) as server:
-            error = await failure(http_client, server.url, deadline=time.monotonic() + BRIEF_S)
+            error = await failure(http_client, server.url, deadline=time.monotonic() + DUE_S)
 
         expect(_facts(error), ("head", "sent", "late"))
 
@@ -242,7 +242,7 @@ class HttpFailures:
                 await asyncio.sleep(0.001)
 
         async with raw_server(script) as server:
-            error = await failure(http_client, server.url, deadline=time.monotonic() + BRIEF_S)
+            error = await failure(http_client, server.url, deadline=time.monotonic() + DUE_S)
 
         expect(_facts(error), ("body", "sent", "late"))
 
@@ -252,9 +252,9 @@ class HttpFailures:
         """Even for what has come meanwhile."""
         async with (
             raw_server(answer_once(HALF)) as server,
-            http_client.request("GET", server.url, deadline=time.monotonic() + BRIEF_S) as response,
+            http_client.request("GET", server.url, deadline=time.monotonic() + DUE_S) as response,
         ):
-            await asyncio.sleep(BRIEF_S * 1.5)
+            await asyncio.sleep(DUE_S * 1.5)
             with pytest.raises(HttpError) as caught:
                 await response.read(10)
 

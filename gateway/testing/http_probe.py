@@ -15,6 +15,11 @@ BODY_BYTES: Final = 1024 * 1024
 """The client's own bound on `read`."""
 
 BRIEF_S: Final = 0.08
+"""A bound that is to expire, with nothing to be reached before it does."""
+
+DUE_S: Final = 0.6
+"""A bound that is to expire, or not, after something else is reached: a busy machine gets there."""
+
 AMPLE_S: Final = 3.0
 
 HTTP_OK: Final = 200

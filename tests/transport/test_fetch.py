@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.sdk.http import HttpClient, HttpError, Timeouts, TooLargeError
 from gateway.sdk.providers import Clock
-from gateway.testing.http_probe import BRIEF_S, ask, failure
+from gateway.testing.http_probe import BRIEF_S, DUE_S, ask, failure
 from gateway.testing.raw_server import HALF, OK, Peer, RawServer, answer, answer_once, raw_server
 from gateway.transport.fetch import MAX_REDIRECTS, connect_fetch
 
@@ -305,7 +305,7 @@ async def test_a_body_over_the_operators_bound_is_refused(clock: Clock, canary: 
 async def test_the_bounds_in_time_hold(clock: Clock) -> None:
     async with raw_server(answer_once(HALF)) as server, fetching(clock, server) as fetch:
         idle = await failure(fetch, server.url, timeouts=Timeouts(idle=BRIEF_S))
-        total = await failure(fetch, server.url, deadline=clock.monotonic() + BRIEF_S)
+        total = await failure(fetch, server.url, deadline=clock.monotonic() + DUE_S)
 
     assert [(error.phase, error.is_timeout) for error in (idle, total)] == [("body", True)] * 2
 
