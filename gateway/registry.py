@@ -14,9 +14,10 @@ from logging import getLogger
 import pluggy
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.document import Document, Provider
+from gateway.config.document import Document
 from gateway.config.load import Loaded
 from gateway.config.problems import Finding
+from gateway.config.upstreams import Provider
 from gateway.config.validation import complaints
 from gateway.sdk import hooks
 from gateway.sdk.providers import API, ProviderKind

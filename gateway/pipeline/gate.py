@@ -5,7 +5,7 @@ from collections import deque
 
 from aiolimiter import AsyncLimiter
 
-from gateway.config.document import Provider
+from gateway.config.upstreams import Provider
 
 
 class GateFullError(Exception):

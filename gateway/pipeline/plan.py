@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from gateway.config.document import AnonymousLimits, Document, Plan
+from gateway.config.callers import AnonymousLimits, Plan
+from gateway.config.document import Document
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
 from gateway.pipeline.route import Route

@@ -6,7 +6,7 @@ from logging import getLogger
 from pathlib import Path
 
 from gateway.background import Background
-from gateway.config.document import ProviderHttp
+from gateway.config.upstreams import ProviderHttp
 from gateway.sdk import Clock, Deps
 from gateway.testing.clock import ManualClock
 from gateway.transport.client import connect_http

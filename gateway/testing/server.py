@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.dialects.errors import error_body, error_headers
 from gateway.schema.failure import CallError
 from gateway.web.server import Runner

@@ -8,7 +8,7 @@ from math import inf
 
 from yarl import URL
 
-from gateway.config.document import ProviderHttp
+from gateway.config.upstreams import ProviderHttp
 from gateway.sdk.http import NO_HEADERS, HttpClient, HttpResponse, Timeouts
 from gateway.sdk.providers import Clock
 from gateway.transport.alarm import Alarms

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs
 from multidict import istr
 
-from gateway.config.document import Server
+from gateway.config.listeners import Server
 from gateway.schema.failure import CallError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway.config.document import AnonymousLimits, Document
+from gateway.config.callers import AnonymousLimits
+from gateway.config.document import Document
 from gateway.web.serving import Serving
 
 

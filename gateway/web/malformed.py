@@ -9,7 +9,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.schema.failure import CallError
 
 _VERSIONS = (HttpVersion11, HttpVersion10)

@@ -9,7 +9,7 @@ from typing import cast
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.transport.cork import Corks
 from gateway.web.connections import Server
 from gateway.web.protocol import Protocol

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from multidict import istr
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.watch import Watches

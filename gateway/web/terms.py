@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from logging import Logger
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.schema.failure import CallError
 from gateway.transport.cork import Corks
 

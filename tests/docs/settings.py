@@ -9,7 +9,7 @@ import annotated_types
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from gateway.config.document import Rate
+from gateway.config.section import Rate
 
 _PERIODS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.config.document import Pace, Provider, Rate
+from gateway.config.section import Rate
+from gateway.config.upstreams import Pace, Provider
 from gateway.pipeline.gate import Gate, GateFullError
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from gateway.config.document import Provider
+from gateway.config.upstreams import Provider
 from gateway.pipeline.gate import Gate
 from gateway.pipeline.route import (
     Connected,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.config.document import ProviderHttp
+from gateway.config.upstreams import ProviderHttp
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock
 from gateway.testing.http_conformance import BODY_BYTES, POOL

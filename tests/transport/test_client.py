@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from gateway.config.document import ProviderHttp
+from gateway.config.upstreams import ProviderHttp
 from gateway.sdk.http import HttpClient, HttpError, Timeouts
 from gateway.sdk.providers import Clock
 from gateway.testing.http_conformance import HttpConformance

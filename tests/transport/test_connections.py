@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp.client_proto import ResponseHandler
 
-from gateway.config.document import ProviderHttp
+from gateway.config.upstreams import ProviderHttp
 from gateway.sdk.http import HttpClient, HttpError, HttpResponse, Timeouts
 from gateway.sdk.providers import Clock
 from gateway.testing.http_conformance import POOL

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.testing.server import render_error
 from gateway.web.server import Runner
 

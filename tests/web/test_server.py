@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.testing.server import GatewayServer, render_error
 from gateway.web.connections import Server
 from gateway.web.server import Runner
@@ -378,7 +378,7 @@ def test_without_the_c_parser_it_does_not_start() -> None:
     program = """
 import asyncio
 from aiohttp import web
-from gateway.config.document import Bounds
+from gateway.config.listeners import Bounds
 from gateway.web.server import Runner
 runner = Runner(web.Application(), Bounds(), render_error=lambda error: (500, {}, b""), drain_s=0)
 asyncio.run(runner.start("127.0.0.1", 0))

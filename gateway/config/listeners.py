@@ -1,0 +1,75 @@
+"""Where the gateway listens: `server` and `admin`."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from gateway.config.section import Section
+
+
+class Cors(Section):
+    """`server.cors`: web pages that may call the API; `["*"]` is any page."""
+
+    origins: tuple[str, ...] = ()
+
+
+class Bounds(Section):
+    """`server.bounds`: what one caller can cost before a request is understood."""
+
+    body_bytes: int = Field(20 * 1024 * 1024, ge=1024)
+    request_line_bytes: int = Field(128 * 1024, ge=1024)
+    header_bytes: int = Field(16 * 1024, ge=1024)
+    headers: int = Field(100, ge=16)
+    head_s: float = Field(10.0, gt=0)
+    """From the first byte of a connection or request until its headers are complete."""
+    body_s: float = Field(60.0, gt=0)
+    keepalive_s: float = Field(75.0, gt=0)
+    write_s: float = Field(60.0, gt=0)
+    """How long one write may wait for a reader that does not read."""
+    connections: int | None = Field(None, ge=1)
+    """None: half of the process's file descriptors."""
+    backlog: int = Field(4096, ge=1)
+
+
+class Server(Section):
+    """`server`: the public listener."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str | None = None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    cors: Cors = Cors()
+    workers: Literal[1] = 1
+    drain_s: float = Field(30.0, ge=0)
+    bounds: Bounds = Bounds()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False  # Any other name: whoever answers for it decides where it leads.
+
+
+class Admin(Section):
+    """`admin`: the operator's listener, where `/metrics` is; null is none.
+
+    There is no `/admin` yet; `secret` is kept out of logs and errors already.
+    """
+
+    listen: str | None = "127.0.0.1:8081"
+    secret: SecretStr = SecretStr("")
+
+    @field_validator("listen")
+    @classmethod
+    def _listen(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r".+:\d{1,5}", value):
+            msg = "write host:port, for example 127.0.0.1:8081, or null for no admin listener"
+            raise ValueError(msg)
+        return value
