@@ -48,6 +48,18 @@ class Terminal:
         """Type `text`; control characters are keys."""
         os.write(self._fd, text.encode())
 
+    def press_until(self, key: str, wanted: str) -> None:
+        """Press `key` until `wanted` is written.
+
+        A signal that comes after the prompt is printed and before readline waits for a key is heard
+        at the next key only.
+        """
+        for _ in range(20):
+            self.type(key)
+            if select.select([self._fd], [], [], 1)[0]:
+                break
+        self.read_until(wanted)
+
     def read_until(self, wanted: str) -> str:
         """Return what was written up to `wanted`; what comes after it is for the next read."""
         while wanted not in self._unread:
@@ -226,8 +238,7 @@ def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(
     terminal.type("short?\n")
     terminal.read_until("whole")
     terminal.read_until("> ")
-    terminal.type("\x03")
-    terminal.read_until("> ")
+    terminal.press_until("\x03", "> ")
     terminal.type("\x04")
 
     assert terminal.end() == 0
