@@ -2,9 +2,22 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, Text, insert
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    insert,
+)
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every revision that this gateway knows, the newest last: a start compares it without alembic."""
 
 metadata = MetaData()
@@ -18,7 +31,7 @@ windows = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("period_s", Integer, primary_key=True),
-    Column("used", Integer, nullable=False),
+    Column("used", BigInteger, nullable=False),
     Column("ends_at", Float, nullable=False, index=True),
     sqlite_with_rowid=False,
 )
@@ -37,6 +50,42 @@ keys = Table(
     Column("expires_at", Float),
     Column("revoked_at", Float),
     Column("updated_at", Float, nullable=False),
+)
+
+TOKENS: Final = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_in_tokens",
+    "audio_out_tokens",
+)
+"""The buckets of `Usage`, by name."""
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("key_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("failure", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in (*TOKENS, "images")),
+    Column("audio_s", Float, nullable=False),
+    Column("is_estimated", Boolean, nullable=False),
+    Column("cost_usd_micros", BigInteger),
+    Column("price_version", Text, nullable=False),
+    Column("queue_s", Float),
+    Column("first_token_s", Float),
+    Column("total_s", Float, nullable=False),
+    Column("is_stream", Boolean, nullable=False),
+    Column("is_aborted", Boolean, nullable=False),
+    Index("ix_calls_key_id_at", "key_id", "at"),
 )
 
 

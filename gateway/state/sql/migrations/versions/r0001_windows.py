@@ -13,7 +13,7 @@ def upgrade() -> None:
         "windows",
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("period_s", sa.Integer, primary_key=True),
-        sa.Column("used", sa.Integer, nullable=False),
+        sa.Column("used", sa.BigInteger, nullable=False),
         sa.Column("ends_at", sa.Float, nullable=False),
         sqlite_with_rowid=False,
     )
