@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.plan import limits_of
 from gateway.schema.failure import CallError
-from gateway.state.counters import Limit, Refused
+from gateway.state.counters import CONCURRENT, Demand, Refused, Share
+
+REQUESTS = "requests"
 
 
 async def take(call: Call, services: Services) -> None:
@@ -16,13 +18,14 @@ async def take(call: Call, services: Services) -> None:
         raise RuntimeError(msg)
     limits = limits_of(caller, services.document)
     requests, period_s = limits.requests
-    taken = await services.counters.take(Limit(caller.key, requests, period_s, limits.concurrent))
+    share = Share(REQUESTS, caller.key, 1, requests, period_s, period_s)
+    taken = await services.counters.take(Demand(caller.key, limits.concurrent, (share,)))
     if not isinstance(taken, Refused):
         call.lease = taken
         return
     window = taken.window
     headers = rate_headers(window.limit, window.remaining, window.resets_at)
-    if not taken.is_window:
+    if taken.name == CONCURRENT:
         raise CallError(
             "concurrency_limit_exceeded",
             f"{limits.concurrent} requests are under way already; wait for one to end",

@@ -42,7 +42,7 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
     except CallError as error:
         call.error = error
         if error.code == "upstream_rate_limited" and call.lease is not None:
-            call.lease.refund()
+            call.lease.settle(quota.REQUESTS, 0)
         raise
     except (asyncio.CancelledError, ConnectionError):
         call.is_aborted = True

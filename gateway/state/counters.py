@@ -3,16 +3,27 @@
 from typing import NamedTuple, Protocol
 
 
-class Limit(NamedTuple):
-    """`requests` in `period_s` seconds that start with the first one, `concurrent` at once.
+class Share(NamedTuple):
+    """What a call takes of one window: `amount` of the `limit` that it holds.
 
-    `key` names who is counted.
+    `key` and `period_s` say which window; `name` is what is counted, for whoever is refused. One
+    that begins now lasts `lasts_s` seconds: the period, unless it ends with a day or month.
     """
 
+    name: str
     key: str
-    requests: int
+    amount: int
+    limit: int
     period_s: int
+    lasts_s: int
+
+
+class Demand(NamedTuple):
+    """All that a call takes: of each window its share, and one of `concurrent` places of `key`."""
+
+    key: str
     concurrent: int
+    shares: tuple[Share, ...]
 
 
 class Window(NamedTuple):
@@ -42,26 +53,38 @@ class Saved(NamedTuple):
 
 
 class Lease(Protocol):
-    """One admitted call."""
+    """One admitted call. Nothing here ever waits."""
 
-    window: Window
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """How each window of the demand stands after it, in its order."""
 
     def release(self) -> None:
-        """End the call; a second time does nothing. Never waits."""
+        """End the call; a second time does nothing."""
 
-    def refund(self) -> None:
-        """Take the call out of the window: it was not the caller's to pay."""
+    def settle(self, name: str, amount: int) -> None:
+        """Count `amount` of the share `name` in place of what was taken: it is known now.
+
+        That may be more than was left of its limit. A window that has ended stays as it was.
+        """
+
+
+CONCURRENT = "concurrent"
 
 
 class Refused(NamedTuple):
-    """A call that was not admitted; nothing was counted. `is_window` says which limit it was."""
+    """A call that was not admitted; nothing was counted.
 
+    `name` is the share that was too large, or `CONCURRENT`; `window` that share's window, or the
+    first.
+    """
+
+    name: str
     window: Window
-    is_window: bool
 
 
 class Counters(Protocol):
     """Admits calls."""
 
-    async def take(self, limit: Limit) -> Lease | Refused:
-        """Count one call against all of `limit`, or none of it."""
+    async def take(self, demand: Demand) -> Lease | Refused:
+        """Count one call against all of `demand`, or none of it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.sdk.providers import Clock
-from gateway.state.counters import Limit, Refused, Saved, Window
+from gateway.state.counters import CONCURRENT, Demand, Refused, Saved, Share, Window
 
 _STEP_S = 1.0
 """The wall clock has been set when it moved so much against the monotonic one."""
@@ -24,23 +24,34 @@ class _Counted:
 class MemoryLease:
     """One admitted call of `MemoryCounters`."""
 
-    __slots__ = ("_counted", "_counters", "_is_held", "window")
+    __slots__ = ("_counters", "_is_held", "_key", "_taken", "windows")
 
-    def __init__(self, counters: "MemoryCounters", counted: _Counted, window: Window) -> None:
+    def __init__(
+        self,
+        counters: "MemoryCounters",
+        key: str,
+        taken: list[tuple[Share, _Counted]],
+        windows: tuple[Window, ...],
+    ) -> None:
         self._counters = counters
-        self._counted = counted
+        self._key = key
+        self._taken = taken
         self._is_held = True
-        self.window = window
+        self.windows = windows
 
     def release(self) -> None:
         """End the call."""
         if self._is_held:
             self._is_held = False
-            self._counters.leave(self._counted.key)
+            self._counters.leave(self._key)
 
-    def refund(self) -> None:
-        """Take the call out of the window, if that window still runs."""
-        self.window = self._counters.give_back(self._counted, self.window)
+    def settle(self, name: str, amount: int) -> None:
+        """See `Lease.settle`."""
+        for number, (share, counted) in enumerate(self._taken):
+            if share.name == name:
+                window = self._counters.change(counted, amount - share.amount, self.windows[number])
+                self._taken[number] = (share._replace(amount=amount), counted)
+                self.windows = (*self.windows[:number], window, *self.windows[number + 1 :])
 
 
 class MemoryCounters:
@@ -60,26 +71,26 @@ class MemoryCounters:
         self._changed: set[tuple[int, str]] = set()
         self._wall = self._wall_offset()
 
-    async def take(self, limit: Limit) -> MemoryLease | Refused:
-        """Count one call against the window and the calls in flight, or neither."""
+    async def take(self, demand: Demand) -> MemoryLease | Refused:
+        """Count one call against its windows and the calls in flight, or none of them."""
         now = self._clock.monotonic()
-        windows = self._windows.get(limit.period_s)
-        if windows is None:
-            windows = self._windows[limit.period_s] = OrderedDict()
-        counted = windows.get(limit.key)
-        if counted is not None and counted.ends <= now:
-            del windows[limit.key]
-            counted = None
-        used = counted.used if counted else 0
-        running = self._in_flight.get(limit.key, 0)
-        if used >= limit.requests or running >= limit.concurrent:
-            return Refused(self._window(limit, counted), is_window=used >= limit.requests)
-        if counted is None:
-            counted = self._open(limit, windows, now)
-        counted.used += 1
-        self._in_flight[limit.key] = running + 1
-        self._note(counted)
-        return MemoryLease(self, counted, self._window(limit, counted))
+        found = [self._find(share, now) for share in demand.shares]
+        for share, counted in zip(demand.shares, found, strict=True):
+            if (counted.used if counted else 0) + share.amount > share.limit:
+                return Refused(share.name, self._window(share, counted, now))
+        running = self._in_flight.get(demand.key, 0)
+        if running >= demand.concurrent:
+            return Refused(CONCURRENT, self._window(demand.shares[0], found[0], now))
+        taken = []
+        windows = []
+        for share, before in zip(demand.shares, found, strict=True):
+            counted = before or self._open(share, now)
+            counted.used += share.amount
+            self._note(counted)
+            taken.append((share, counted))
+            windows.append(self._window(share, counted, now))
+        self._in_flight[demand.key] = running + 1
+        return MemoryLease(self, demand.key, taken, tuple(windows))
 
     def leave(self, key: str) -> None:
         """One call of `key` less in flight."""
@@ -89,11 +100,11 @@ class MemoryCounters:
         else:
             self._in_flight.pop(key, None)
 
-    def give_back(self, counted: _Counted, window: Window) -> Window:
-        """Uncount one call of `counted` if that window still runs."""
-        if counted.ends <= self._clock.monotonic() or counted.used < 1:
+    def change(self, counted: _Counted, by: int, window: Window) -> Window:
+        """Count `by` more or fewer in `counted` if its window still runs; return how it stands."""
+        if counted.ends <= self._clock.monotonic():
             return window
-        counted.used -= 1
+        counted.used = max(0, counted.used + by)
         self._note(counted)
         return window._replace(remaining=max(0, window.limit - counted.used))
 
@@ -136,27 +147,35 @@ class MemoryCounters:
                     window.key, window.period_s, window.used, ends, resets_at
                 )
 
-    def _open(self, limit: Limit, windows: OrderedDict[str, _Counted], now: float) -> _Counted:
+    def _find(self, share: Share, now: float) -> _Counted | None:
+        windows = self._windows.get(share.period_s)
+        counted = windows.get(share.key) if windows else None
+        if windows and counted is not None and counted.ends <= now:
+            del windows[share.key]
+            return None
+        return counted
+
+    def _open(self, share: Share, now: float) -> _Counted:
+        windows = self._windows.setdefault(share.period_s, OrderedDict())
         # Windows of one period end in the order they began, so the ended ones are in front.
         while windows:
             oldest = next(iter(windows.values()))
             if oldest.ends > now and len(windows) < self._capacity:
                 break
             windows.popitem(last=False)
-        counted = windows[limit.key] = _Counted(
-            limit.key, limit.period_s, 0, now + limit.period_s, self._resets_at(limit)
+        counted = windows[share.key] = _Counted(
+            share.key, share.period_s, 0, now + share.lasts_s, self._resets_at(share)
         )
         return counted
 
-    def _window(self, limit: Limit, counted: _Counted | None) -> Window:
+    def _window(self, share: Share, counted: _Counted | None, now: float) -> Window:
         if counted is None:
-            return Window(limit.requests, limit.requests, self._resets_at(limit), limit.period_s)
-        left_s = math.ceil(counted.ends - self._clock.monotonic())
-        remaining = max(0, limit.requests - counted.used)
-        return Window(limit.requests, remaining, counted.resets_at, left_s)
+            return Window(share.limit, share.limit, self._resets_at(share), share.lasts_s)
+        remaining = max(0, share.limit - counted.used)
+        return Window(share.limit, remaining, counted.resets_at, math.ceil(counted.ends - now))
 
-    def _resets_at(self, limit: Limit) -> int:
-        return math.ceil(self._clock.now().timestamp() + limit.period_s)
+    def _resets_at(self, share: Share) -> int:
+        return math.ceil(self._clock.now().timestamp() + share.lasts_s)
 
     def _note(self, counted: _Counted) -> None:
         if self._is_kept:

@@ -110,7 +110,7 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
     """Return what the answer's headers tell of the call: limits, who answered, what was dropped."""
     headers: dict[str, str] = {}
     if call.lease is not None:
-        window = call.lease.window
+        window = call.lease.windows[0]
         limit, remaining = str(window.limit), str(window.remaining)
         headers[_LIMIT] = limit
         headers[_REMAINING] = remaining

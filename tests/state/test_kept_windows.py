@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.state.counters import Limit, Refused, Saved
+from gateway.state.counters import Demand, Refused, Saved, Share
 from gateway.state.memory import MemoryCounters
 from gateway.state.sql.keeper import KeptState, open_kept
 from gateway.testing.clock import ManualClock
 
-LIMIT = Limit("a", 3, 3600, 10)
+LIMIT = Demand("a", 10, (Share("requests", "a", 1, 3, 3600, 3600),))
 AT = 1704067200  # What the wall clock of `ManualClock` begins with.
 
 
@@ -105,7 +105,7 @@ async def test_what_was_given_back_is_not_kept_as_used(file: Path) -> None:
     lease = await before.counters.take(LIMIT)
     assert not isinstance(lease, Refused)
     await before.write()
-    lease.refund()
+    lease.settle("requests", 0)
     await before.aclose()
 
     after = await kept(file, clock)
