@@ -22,6 +22,7 @@ from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.route import Router
+from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.schema.failure import CallError
@@ -158,7 +159,12 @@ async def open_gateway(
                 clock=clock,
                 demands_key=document.auth.mode == "keys",
             ),
-            counters=state.counters,
+            waiting=WaitingRoom(
+                state.counters,
+                clock,
+                wait_s=document.limits.wait_s,
+                places=document.limits.waiting,
+            ),
             clock=clock,
             metrics=Metrics(),
             log=call_log,

@@ -27,6 +27,12 @@ class Limits(Section):
     anonymous: AnonymousLimits = AnonymousLimits()
     tracked_callers: int = Field(100_000, ge=100)
     """How many callers' windows are held; past it the one that ends soonest makes room."""
+    wait_s: float = Field(0.0, ge=0, le=300)
+    """How long a call may wait for what would refuse it to be free."""
+    waiting: int = Field(10, ge=1)
+    """Calls of one caller that may wait; one more is refused at once."""
+    ietf_fields: bool = False
+    """Answers also carry `RateLimit` and `RateLimit-Policy`, of which there is but a draft."""
 
 
 class Plan(Section):
@@ -34,9 +40,13 @@ class Plan(Section):
 
     requests: RateField = Rate(1000, 3600)
     concurrent: int = Field(20, ge=1)
+    tokens: RateField | None = None
+    """Tokens read and written, for example 100000/minute; None is no limit."""
     models: tuple[str, ...] | None = None
     """Names and families of `models`; None is all."""
     max_output_tokens: int | None = Field(None, ge=1)
+    priority: int = Field(0, ge=-100, le=100)
+    """Of those who wait for a place at a provider, the higher goes first."""
     private: bool = False
     feed: bool = False
     """What is generated on the GET API may appear in the public feeds."""

@@ -9,9 +9,9 @@ _PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class Rate(NamedTuple):
-    """`requests` in `period_s` seconds."""
+    """`amount` in `period_s` seconds."""
 
-    requests: int
+    amount: int
     period_s: int
 
 
@@ -28,7 +28,7 @@ def _parse_rate(value: object) -> object:
 RateField = Annotated[
     Rate,
     BeforeValidator(_parse_rate),
-    PlainSerializer(lambda rate: f"{rate.requests}/{rate.period_s}s", return_type=str),
+    PlainSerializer(lambda rate: f"{rate.amount}/{rate.period_s}s", return_type=str),
 ]
 
 

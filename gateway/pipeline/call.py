@@ -8,6 +8,7 @@ from gateway.config.document import Document
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.route import Router, Target
+from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watch
 from gateway.schema.ask import Ask
 from gateway.schema.audio import Transcript
@@ -17,7 +18,7 @@ from gateway.schema.images import Picture
 from gateway.schema.usage import Usage
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock
-from gateway.state.counters import Counters, Lease
+from gateway.state.counters import Demand, Lease
 from gateway.telemetry.logs import CallLog
 from gateway.telemetry.metrics import Metrics
 
@@ -29,7 +30,7 @@ class Services:
     document: Document
     router: Router
     identifier: Identifier
-    counters: Counters
+    waiting: WaitingRoom
     clock: Clock
     metrics: Metrics
     log: CallLog
@@ -79,9 +80,15 @@ class Call:
     deadline: float
     client_request_id: str | None = None
     caller: Caller | None = None
+    priority: int = 0
+    """Among those who wait at a provider's gate: the higher goes first."""
     may_cost: bool = False
     """Targets that cost the operator money are open to it."""
+    demand: Demand | None = None
+    """What is taken of the caller's limits, and `lease` that it was."""
     lease: Lease | None = None
+    limit_fields: Mapping[str, str] = field(default_factory=dict)
+    """Headers that tell of limits besides `X-RateLimit-*`."""
     route_name: str = ""
     target: Target | None = None
     tried: list[Tried] = field(default_factory=list)

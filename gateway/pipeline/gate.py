@@ -1,7 +1,8 @@
 """The gate of a provider: how many calls are in flight to it, and how fast they start."""
 
 import asyncio
-from collections import deque
+from bisect import insort
+from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
 
@@ -12,8 +13,16 @@ class GateFullError(Exception):
     """As many callers wait at the gate as may."""
 
 
+class _Waiter(NamedTuple):
+    order: tuple[int, int]
+    """Lower goes first: the priority turned round, then the number in the order of arrival."""
+    turn: asyncio.Future[None]
+
+
 class Gate:
     """`concurrent` calls in flight, `queue` more waiting, starts spaced by `pace`.
+
+    Of those who wait the one with the highest priority goes first, then who came first.
 
     aiolimiter's bucket of n refilled at r a minute spaces the starts; a plain `AsyncLimiter(r, 60)`
     would let 2r through in the first minute.
@@ -22,7 +31,8 @@ class Gate:
     def __init__(self, section: Provider) -> None:
         self._concurrent = section.concurrent
         self._queue = section.queue
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: list[_Waiter] = []
+        self._arrivals = 0
         self._limiter: AsyncLimiter | None = None
         if section.pace is not None:
             count, period_s = section.pace.rate
@@ -41,33 +51,35 @@ class Gate:
         """How many calls are at the provider."""
         return self._taken - self._paced
 
-    async def enter(self) -> None:
+    async def enter(self, priority: int = 0) -> None:
         """Wait for a place; `leave` must follow. Raises `GateFullError` when the queue is full."""
         if self._taken < self._concurrent and not self._waiters:
             self._taken += 1
         else:
-            await self._wait()
+            await self._wait(priority)
         if self._limiter is not None:
             await self._pace(self._limiter)
 
     def leave(self) -> None:
         """Give the place to the next."""
         while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)  # The place changes hands: it was never free.
+            turn = self._waiters.pop(0).turn
+            if not turn.done():
+                turn.set_result(None)  # The place changes hands: it was never free.
                 return
         self._taken -= 1
 
-    async def _wait(self) -> None:
+    async def _wait(self, priority: int) -> None:
         if self.waiting >= self._queue:
             raise GateFullError
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        turn = asyncio.get_running_loop().create_future()
+        self._arrivals += 1
+        waiter = _Waiter((-priority, self._arrivals), turn)
+        insort(self._waiters, waiter, key=lambda one: one.order)
         try:
-            await waiter
+            await turn
         except BaseException:
-            if waiter.done() and not waiter.cancelled():
+            if turn.done() and not turn.cancelled():
                 self.leave()
             elif waiter in self._waiters:
                 self._waiters.remove(waiter)

@@ -14,7 +14,7 @@ from gateway.schema.json import JsonObject
 from gateway.state.keys import DEFAULT_PLAN
 
 _WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
-_CEILINGS = ("max_tokens", "max_completion_tokens")
+CEILINGS = ("max_tokens", "max_completion_tokens")
 """What OpenAI's formats call the most tokens of an answer."""
 
 
@@ -48,6 +48,7 @@ def hold(call: Call, services: Services) -> None:
     if models is not None and not _is_among(models, services.router.find(ask.model), call):
         message = f"your key's plan does not include {ask.model[:80]}"
         raise CallError("model_not_allowed", message, param="model")
+    call.priority = plan.priority
     if plan.max_output_tokens is not None and not ask.needs.isdisjoint(_WRITES):
         _hold_length(call, plan.max_output_tokens)
     ask.is_feed_worthy = ask.is_feed_worthy and plan.feed
@@ -67,7 +68,7 @@ def _is_among(models: tuple[str, ...], route: Route, call: Call) -> bool:
 
 def _hold_length(call: Call, most: int) -> None:
     ask = call.ask
-    given = [name for name in _CEILINGS if ask.wire and ask.document.get(name) is not None]
+    given = [name for name in CEILINGS if ask.wire and ask.document.get(name) is not None]
     for name in given:
         if ask.document[name] > most:
             message = f"{name} is {ask.document[name]}: your key's plan allows {most} at most"

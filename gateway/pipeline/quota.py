@@ -1,41 +1,67 @@
 """Step 2: how much the caller may use."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.plan import limits_of
+from gateway.pipeline.demand import REQUESTS, TOKENS, demand_of
 from gateway.schema.failure import CallError
-from gateway.state.counters import CONCURRENT, Demand, Refused, Share
-
-REQUESTS = "requests"
+from gateway.state.counters import CONCURRENT, Demand, Refused, Share, Window
 
 
 async def take(call: Call, services: Services) -> None:
-    """Count the call, or raise 429: the window is full, or too many are under way."""
+    """Count the call, or raise 429: a window is full, or too many are under way."""
     caller = call.caller
     if caller is None:
         msg = "identify comes first"
         raise RuntimeError(msg)
-    limits = limits_of(caller, services.document)
-    requests, period_s = limits.requests
-    share = Share(REQUESTS, caller.key, 1, requests, period_s, period_s)
-    taken = await services.counters.take(Demand(caller.key, limits.concurrent, (share,)))
-    if not isinstance(taken, Refused):
-        call.lease = taken
+    call.demand = demand_of(call, caller, services)
+    taken = await services.waiting.take(call.demand)
+    if isinstance(taken, Refused):
+        raise _refusal(taken, call.demand, has_ietf_fields=services.document.limits.ietf_fields)
+    call.lease = taken
+    if services.document.limits.ietf_fields:
+        call.limit_fields = ietf_fields(call.demand.shares, taken.windows)
+    if len(call.demand.shares) > 1 and call.ask.dialect.startswith("openai"):
+        call.limit_fields = {**call.limit_fields, **token_headers(taken.windows[1])}
+
+
+def leave(call: Call, services: Services) -> None:
+    """Give the caller's place back, once what the call needed of it is over. Never waits."""
+    if call.lease is not None and call.demand is not None:
+        call.lease.release()
+        services.waiting.left(call.demand.key)
+
+
+def settle(call: Call) -> None:
+    """Count what the call turned out to need in place of what was taken for it. Never waits."""
+    if call.lease is None or call.demand is None:
         return
-    window = taken.window
-    headers = rate_headers(window.limit, window.remaining, window.resets_at)
-    if taken.name == CONCURRENT:
-        raise CallError(
+    if call.error is not None and call.error.code == "upstream_rate_limited":
+        call.lease.settle(REQUESTS, 0)  # It was not the caller who had called too often.
+    if len(call.demand.shares) > 1:
+        usage = call.usage
+        call.lease.settle(TOKENS, usage.total_in + usage.total_out if usage else 0)
+
+
+def _refusal(refused: Refused, demand: Demand, *, has_ietf_fields: bool) -> CallError:
+    window = refused.window
+    name = REQUESTS if refused.name == CONCURRENT else refused.name
+    share = next(share for share in demand.shares if share.name == name)
+    headers = token_headers(window) if name == TOKENS else rate_headers(window)
+    if has_ietf_fields:
+        headers |= ietf_fields((share,), (window,))
+    if refused.name == CONCURRENT:
+        return CallError(
             "concurrency_limit_exceeded",
-            f"{limits.concurrent} requests are under way already; wait for one to end",
+            f"{demand.concurrent} requests are under way already; wait for one to end",
             retry_after_s=1,
             headers=headers,
         )
     wait_s = max(1, window.resets_in_s)
-    raise CallError(
+    return CallError(
         "rate_limit_exceeded",
-        f"Rate limit of {requests} requests exceeded. Try again in {wait_s} seconds.",
+        f"Rate limit of {_exceeded(share, window)}. Try again in {wait_s} seconds.",
         details={
             "reset_time": datetime.fromtimestamp(window.resets_at, UTC).strftime(
                 "%Y-%m-%dT%H:%M:%SZ"
@@ -46,10 +72,38 @@ async def take(call: Call, services: Services) -> None:
     )
 
 
-def rate_headers(limit: int, remaining: int, resets_at: int) -> dict[str, str]:
+def _exceeded(share: Share, window: Window) -> str:
+    if share.name == REQUESTS:
+        return f"{window.limit} requests exceeded"
+    return (
+        f"{window.limit} tokens exceeded: this call may use {share.amount}, "
+        f"{window.remaining} are left"
+    )
+
+
+def rate_headers(window: Window) -> dict[str, str]:
     """Return the published API's limit headers."""
     return {
-        "X-RateLimit-Limit": str(limit),
-        "X-RateLimit-Remaining": str(remaining),
-        "X-RateLimit-Reset": str(resets_at),
+        "X-RateLimit-Limit": str(window.limit),
+        "X-RateLimit-Remaining": str(window.remaining),
+        "X-RateLimit-Reset": str(window.resets_at),
     }
+
+
+def token_headers(window: Window) -> dict[str, str]:
+    """Return OpenAI's headers for tokens."""
+    return {
+        "x-ratelimit-limit-tokens": str(window.limit),
+        "x-ratelimit-remaining-tokens": str(window.remaining),
+        "x-ratelimit-reset-tokens": window.resets_in,
+    }
+
+
+def ietf_fields(shares: Sequence[Share], windows: Sequence[Window]) -> dict[str, str]:
+    """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, an item for each window."""
+    policies, states = [], []
+    for share, window in zip(shares, windows, strict=True):
+        unit = "" if share.name == REQUESTS else f';qu="{share.name}"'
+        policies.append(f'"{share.name}";q={window.limit}{unit};w={share.period_s}')
+        states.append(f'"{share.name}";r={window.remaining};t={max(0, window.resets_in_s)}')
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}

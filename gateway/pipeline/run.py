@@ -41,8 +41,6 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         yield reply
     except CallError as error:
         call.error = error
-        if error.code == "upstream_rate_limited" and call.lease is not None:
-            call.lease.settle(quota.REQUESTS, 0)
         raise
     except (asyncio.CancelledError, ConnectionError):
         call.is_aborted = True
@@ -53,11 +51,11 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         raise call.error from error
     finally:
         # The caller's place is free before anything that may take time.
-        if call.lease is not None:
-            call.lease.release()
+        quota.leave(call, services)
         services.metrics.in_flight -= 1
         try:
             if call.held is not None:
                 await call.held.release()
         finally:
+            quota.settle(call)
             account(call, services)

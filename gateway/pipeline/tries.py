@@ -81,7 +81,7 @@ async def at_target(
     gate, watch = target.connected.gate, call.watch
     watch.arm(waiting_s)
     try:
-        await gate.enter()
+        await gate.enter(call.priority)
         try:
             watch.arm(limit_s)
             return await work()

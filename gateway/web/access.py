@@ -24,8 +24,10 @@ ALLOWED_HEADERS = (
 EXPOSED_HEADERS = (
     "X-Request-Id, X-Client-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, "
     "X-RateLimit-Reset, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
-    "x-ratelimit-reset-requests, Retry-After, Allow, X-Model, X-Provider, X-Seed, "
-    "X-Ignored-Params, X-Dropped-Params, X-Set-Params, ETag, Content-Disposition"
+    "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
+    "x-ratelimit-reset-tokens, RateLimit, RateLimit-Policy, Retry-After, Allow, X-Model, "
+    "X-Provider, X-Seed, X-Ignored-Params, X-Dropped-Params, X-Set-Params, ETag, "
+    "Content-Disposition"
 )
 # Looked up in every request: a plain string would be folded to lower case each time.
 _SEC_FETCH_SITE = istr("Sec-Fetch-Site")

@@ -119,6 +119,7 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
             headers[_OPENAI_LIMIT] = limit
             headers[_OPENAI_REMAINING] = remaining
             headers[_OPENAI_RESET] = window.resets_in
+        headers.update(call.limit_fields)
     if call.target is not None:
         headers[_X_MODEL] = _one_line(
             call.route_name if "*" not in call.route_name else call.ask.model[:256]

@@ -23,6 +23,27 @@ async def test_no_more_than_concurrent_are_in_flight_and_the_next_waits() -> Non
     assert (gate.in_flight, gate.waiting) == (2, 0)
 
 
+async def test_the_highest_priority_goes_first_then_who_came_first() -> None:
+    gate = Gate(Provider(kind="x", concurrent=1))
+    await gate.enter()
+    order: list[str] = []
+
+    async def call(name: str, priority: int) -> None:
+        await gate.enter(priority)
+        order.append(name)
+        gate.leave()
+
+    calls = []
+    for name, priority in (("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)):
+        calls.append(asyncio.create_task(call(name, priority)))
+        await asyncio.sleep(0)
+    gate.leave()
+    await asyncio.gather(*calls)
+
+    assert order == ["b", "d", "a", "c", "e"]
+    assert gate.in_flight == 0
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     gate = Gate(Provider(kind="x", concurrent=1, queue=1))
     await gate.enter()

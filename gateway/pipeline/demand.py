@@ -1,0 +1,70 @@
+"""What a call takes of its caller's limits, as far as that is known before it is made."""
+
+from gateway.config.callers import Plan
+from gateway.pipeline.call import Call, Services
+from gateway.pipeline.identify import Caller
+from gateway.pipeline.plan import CEILINGS, limits_of
+from gateway.schema.ask import Ask, Feature
+from gateway.schema.estimate import input_tokens
+from gateway.schema.failure import CallError
+from gateway.state.counters import Demand, Share
+
+REQUESTS, TOKENS = "requests", "tokens"
+OUTPUT_TOKENS = 4096
+"""What an answer is taken to have at most when nobody says."""
+_WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
+_COUNTED = _WRITES | {Feature.EMBEDDING, Feature.MODERATION}
+
+
+def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
+    """Return the shares of the windows that the caller's plan has, requests first.
+
+    Raises `CallError` for a call that would be too large for an empty window.
+    """
+    limits = limits_of(caller, services.document)
+    count, period_s = limits.requests
+    shares = [Share(REQUESTS, caller.key, 1, count, period_s, period_s)]
+    if isinstance(limits, Plan) and limits.tokens is not None and call.ask.needs & _COUNTED:
+        shares.append(_tokens(call.ask, caller, limits))
+    return Demand(caller.key, limits.concurrent, tuple(shares))
+
+
+def _tokens(ask: Ask, caller: Caller, plan: Plan) -> Share:
+    if plan.tokens is None:
+        msg = "the plan counts no tokens"
+        raise ValueError(msg)
+    limit, period_s = plan.tokens
+    read = input_tokens(ask)
+    if read > limit:
+        message = f"this is about {read} tokens: your key's plan allows {limit} in {period_s} s"
+        raise CallError("context_length_exceeded", message, param=_said_in(ask))
+    amount = read
+    if ask.needs & _WRITES:
+        name, written = output_ceiling(ask)
+        amount += written
+        if name is None:
+            amount = min(amount, limit)
+        elif amount > limit:
+            message = (
+                f"with {name} {written} this may be {amount} tokens: your key's plan allows "
+                f"{limit} in {period_s} s; ask for {limit - read} at most"
+            )
+            raise CallError("invalid_parameter", message, param=name)
+    return Share(TOKENS, f"tokens:{caller.key}", amount, limit, period_s, period_s)
+
+
+def output_ceiling(ask: Ask) -> tuple[str | None, int]:
+    """Return the most tokens that may be written, and the field that says so, None if none does."""
+    choices = ask.document.get("n") if ask.wire is not None else None
+    choices = choices if isinstance(choices, int) else 1
+    for name in CEILINGS:
+        if ask.wire is not None and isinstance(ask.document.get(name), int):
+            return name, ask.document[name] * choices
+    known = ask.knobs.get("max_output_tokens")
+    if isinstance(known, int):
+        return "max_tokens", known * choices
+    return None, OUTPUT_TOKENS * choices
+
+
+def _said_in(ask: Ask) -> str:
+    return next((name for name in ("messages", "prompt", "input") if name in ask.document), "input")
