@@ -6,6 +6,7 @@ from gateway.schema.json import JsonObject
 from gateway.testing.upstream import FakeUpstream, reply, stream
 from tests.contract.asking import assert_refused
 from tests.contract.conftest import Begin
+from tests.contract.streaming import Pings, ask
 from tests.web.raw_http import becomes
 
 GENERATE = "/api/generate_response?user_input=hi"
@@ -105,3 +106,23 @@ async def test_waiting_ends_with_the_refusal(begin: Begin, upstream: FakeUpstrea
     await first
 
     assert_refused(refused, 429, "concurrency_limit_exceeded")
+
+
+async def test_a_stream_that_waits_gets_pings_and_then_its_answer(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    caller = await begin(limits=waiting("100/hour", 1))
+    release = asyncio.Event()
+    upstream.will(stream("a", hold=release))
+    first = asyncio.ensure_future(ask(caller, "openai"))
+    await upstream.wait_requests(1)
+    pings = Pings(caller)
+    second = asyncio.ensure_future(ask(caller, "openai"))
+    await pings.first.wait()
+
+    release.set()
+    answer = await second
+    await first
+
+    assert answer.body.startswith(b": ping\n\n")
+    assert answer.is_done
