@@ -189,6 +189,7 @@ async def open_gateway(
             Watches(asyncio.get_running_loop()),
             album,
             memory_feeds(services, album, background) if document.has_feeds else None,
+            state,
             unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])

@@ -1,11 +1,14 @@
 """Fixtures that all tests may use: a scripted upstream and a gateway in front of it."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from gateway.testing.upstream import FakeUpstream
+from tests.postgres import a_database, a_server
 from tests.running import Running, run_gateway
 
 CONFIG = """
@@ -33,3 +36,20 @@ async def gateway(upstream: FakeUpstream, tmp_path: Path) -> AsyncIterator[Runni
     """A gateway whose model `openai` is the scripted upstream."""
     async with run_gateway(CONFIG.format(url=upstream.url), tmp_path) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL server: the one of `DATABASE_URL`, else one for the session."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield given
+        return
+    with a_server() as server:
+        yield server.url()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The address of an empty database of the test's own."""
+    with a_database(postgres_server, f"test_{uuid4().hex}") as url:
+        yield url

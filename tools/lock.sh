@@ -18,5 +18,5 @@ compile() {
         --no-emit-index-url --no-emit-find-links --no-header "$@"
 }
 
-compile --extra local --extra dev --output-file requirements.lock "$@" pyproject.toml
+compile --extra local --extra postgres --extra dev --output-file requirements.lock "$@" pyproject.toml
 echo virtualenv | compile --output-file tools/virtualenv.lock "$@" -

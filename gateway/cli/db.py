@@ -10,6 +10,8 @@ from gateway.cli.report import WRONG, config_errors_reported, end
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.config.database import Place
+
 NO_DATABASE = (
     "state.url is memory://, so there is no database: write "
     "`state: {url: sqlite:///$XDG_STATE_HOME/dynagate/state.sqlite}`"
@@ -17,38 +19,38 @@ NO_DATABASE = (
 
 
 def upgrade(config: ConfigOption = None) -> None:
-    """Make the database, or bring its tables up to date; `serve` does it by itself."""
+    """Make the tables, or bring them up to date; `serve` does it by itself with SQLite."""
     import asyncio
 
-    path = database_of(config)
+    place = database_of(config)
     from gateway.state.errors import StateError
 
     try:
-        found = asyncio.run(_upgraded(path))
+        found = asyncio.run(_upgraded(place))
     except StateError as error:
         end(f"state.url: {error}", WRONG)
     done = {None: "is up to date", "": "has been made"}.get(found, f"had revision {found}")
-    typer.echo(f"{path} {done}")
+    typer.echo(f"{place} {done}")
 
 
-def database_of(config: "Path | None") -> "Path":
-    """Return the file of the configuration's database; exit with 2 if it has none."""
+def database_of(config: "Path | None") -> "Place":
+    """Return where the configuration's database is; exit with 2 if it has none."""
     import os
 
     from gateway.cli.preparation import load_config
-    from gateway.config.places import database_path
+    from gateway.config.database import place_of
 
     with config_errors_reported():
         loaded = load_config(config)
-    path = database_path(loaded.document.state.url, os.environ)
-    if path is None:
+    place = place_of(loaded.document.state.url, os.environ)
+    if place is None:
         end(NO_DATABASE, WRONG)
-    return path
+    return place
 
 
-async def _upgraded(path: "Path") -> str | None:
+async def _upgraded(place: "Place") -> str | None:
     from gateway.state.sql.database import open_database
 
-    database, found = await open_database(path)
+    database, found = await open_database(place, is_upgrade=True)
     await database.aclose()
     return found

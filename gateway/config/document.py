@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.callers import Auth, Limits, Plan
+from gateway.config.database import check_postgres, is_postgres
 from gateway.config.listeners import Admin, Server
 from gateway.config.section import Section
 from gateway.config.upstreams import Model, Provider
@@ -18,13 +19,18 @@ from gateway.config.upstreams import Model, Provider
 class State(Section):
     """`state`: where counts and keys are kept."""
 
-    url: str = "memory://"
+    url: str = Field("memory://", repr=False)
 
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        if value != "memory://" and not re.fullmatch(r"sqlite:///[^\x00?#]*[^\x00?#/]", value):
-            msg = "write memory:// or sqlite:///path, for example sqlite:///~/dynagate.sqlite"
+        if is_postgres(value):
+            check_postgres(value)
+        elif value != "memory://" and not re.fullmatch(r"sqlite:///[^\x00?#]*[^\x00?#/]", value):
+            msg = (
+                "write memory://, sqlite:///path, for example sqlite:///~/dynagate.sqlite, or "
+                "postgresql://user:password@host/database"
+            )
             raise ValueError(msg)
         return value
 

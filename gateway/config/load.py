@@ -1,6 +1,6 @@
 """Reads `config.yaml`: YAML with line numbers, `${ENV}`, and errors that say where."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.config.checks import contradictions
+from gateway.config.database import PostgresPlace, place_of
 from gateway.config.document import Document
 from gateway.config.interpolation import Interpolation
 from gateway.config.problems import ConfigError, Finding, Loc, Problem, dotted
@@ -76,7 +77,8 @@ class Loaded:
     """A configuration that holds together; the registry has yet to validate providers' settings.
 
     `source.overrides` is what a reload has to be given again. `secrets` must never reach a log: the
-    admin secret, what a `*_FILE` held, variables named like a secret. Providers add theirs.
+    admin secret, the database's password, what a `*_FILE` held, variables named like a secret.
+    Providers add theirs.
     """
 
     path: Path
@@ -116,8 +118,16 @@ def load(path: Path, environ: Mapping[str, str], *, overrides: Sequence[Override
         raise source.error(complaints(error, Document, data)) from None
     if found := list(contradictions(document)):
         raise source.error(found)
-    admin = document.admin.secret.get_secret_value()
-    return Loaded(path, document, source, (*secrets, admin) if admin else secrets)
+    return Loaded(path, document, source, (*secrets, *_own_secrets(document, environ)))
+
+
+def _own_secrets(document: Document, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is secret wherever the file has it from."""
+    if admin := document.admin.secret.get_secret_value():
+        yield admin
+    place = place_of(document.state.url, environ)
+    if isinstance(place, PostgresPlace):
+        yield from place.secrets
 
 
 def _text(path: Path) -> str:

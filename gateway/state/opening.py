@@ -1,15 +1,16 @@
 """Where state is kept: in this process alone, or in a database that survives it."""
 
+import shlex
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from gateway.config.database import place_of
 from gateway.config.load import Loaded
-from gateway.config.places import database_path
 from gateway.config.problems import Finding
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters
-from gateway.state.errors import StateError
+from gateway.state.errors import OutdatedError, StateError
 from gateway.state.keys import HeldKeys, Keys
 from gateway.state.memory import MemoryCounters
 
@@ -25,12 +26,18 @@ class State(Protocol):
     def keys(self) -> Keys:
         """Who may call by name."""
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether what should outlive this process cannot be kept just now."""
+
     async def keep(self) -> None:
         """Write what changes, and read what others change, until the state is closed."""
 
 
 class MemoryState:
     """State that ends with the process."""
+
+    is_failing = False
 
     def __init__(self, counters: MemoryCounters) -> None:
         self.counters = counters
@@ -46,17 +53,20 @@ async def open_state(
 ) -> AsyncGenerator[State]:
     """Open what `state.url` names; leaving writes the rest. Raises `ConfigError`."""
     document = loaded.document
-    path = database_path(document.state.url, environ)
+    place = place_of(document.state.url, environ)
     capacity = document.limits.tracked_callers
-    counters = MemoryCounters(clock, capacity=capacity, is_kept=path is not None)
-    if path is None:
+    counters = MemoryCounters(clock, capacity=capacity, is_kept=place is not None)
+    if place is None:
         yield MemoryState(counters)
         return
     # SQLAlchemy costs a tenth of a second, which only those pay who keep something.
     from gateway.state.sql.keeper import open_kept  # noqa: PLC0415
 
     try:
-        kept = await open_kept(path, counters, clock)
+        kept = await open_kept(place, counters, clock)
+    except OutdatedError as error:
+        message = f"{error} --config {shlex.quote(str(loaded.path))}"
+        raise loaded.error([Finding(("state", "url"), message)]) from None
     except StateError as error:
         raise loaded.error([Finding(("state", "url"), str(error))]) from None
     try:

@@ -12,10 +12,14 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def readiness(request: web.Request) -> web.Response:
-    """`GET /health/readiness`, `/readyz`: 503 while draining; says what still loads."""
+    """`GET /health/readiness`, `/readyz`: 503 while draining; says what still loads, or fails.
+
+    A database that fails is no reason to call another gateway: this one goes on in memory.
+    """
     serving = request.app[SERVING]
     status = "draining" if serving.is_draining else "ok"
-    body = orjson.dumps({"status": status, "providers": dict(serving.unready)})
+    state = "failing" if serving.state.is_failing else "ok"
+    body = orjson.dumps({"status": status, "providers": dict(serving.unready), "state": state})
     headers = {
         "Content-Type": "application/json",
         "Cache-Control": "no-store",

@@ -15,6 +15,7 @@ from gateway.pipeline.call import Call, Services
 from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard
+from gateway.state.opening import State
 from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
@@ -51,6 +52,7 @@ class Serving:
     album: Album
     feeds: Feeds | None
     """None where they are off."""
+    state: State
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
     unready: Mapping[str, str] = field(default_factory=dict)

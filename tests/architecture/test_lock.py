@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ["requirements.lock", "tools/virtualenv.lock"]
-LOCKED_EXTRAS = ["local", "dev"]
+LOCKED_EXTRAS = ["local", "postgres", "dev"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -62,7 +62,7 @@ def test_a_database_that_cannot_be_used_ends_with_2_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("url", ["postgresql://x", "sqlite://", "sqlite:///", "sqlite:///a/"])
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///", "sqlite:///a/"])
 def test_a_url_that_is_no_place_is_told_with_its_line(dynagate: CommandLine, url: str) -> None:
     dynagate.write(CONFIG.replace("sqlite:///$XDG_STATE_HOME/dynagate/state.sqlite", url))
 

@@ -66,12 +66,17 @@ async def caller(session: aiohttp.ClientSession, gateway: Running) -> Asker:
 async def begin(
     session: aiohttp.ClientSession, upstream: FakeUpstream, tmp_path: Path
 ) -> AsyncIterator[Begin]:
-    """Start gateways of other configurations; each is closed at the end."""
+    """Start gateways of other configurations; each is closed at the end.
+
+    One with a database ends the ones before: a gateway has its database for itself.
+    """
     async with AsyncExitStack() as stack:
 
         async def start(
             second: FakeUpstream | None = None, *, clock: Any = None, **sections: Any
         ) -> Asker:
+            if "state" in sections:
+                await stack.aclose()
             text = configuration(upstream, second, **sections)
             running = await stack.enter_async_context(run_gateway(text, tmp_path, clock=clock))
             return Asker(session, running)

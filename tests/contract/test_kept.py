@@ -18,7 +18,7 @@ CONFIG = """
 server: {port: 0}
 admin: {listen: null}
 limits: {anonymous: {requests: 5/hour}}
-state: {url: "sqlite:///state.sqlite"}
+state: {url: "URL"}
 providers: {c: {kind: chaos}}
 models: {openai: {targets: [{provider: c, model: echo}]}}
 """
@@ -50,11 +50,15 @@ def left(url: str) -> int:
         return int(answer.headers["X-RateLimit-Remaining"])
 
 
-@pytest.fixture
-def command_line(tmp_path: Path) -> CommandLine:
-    """A configured command line."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def command_line(tmp_path: Path, request: pytest.FixtureRequest) -> CommandLine:
+    """A configured command line, with tables."""
     command_line = CommandLine(tmp_path, tmp_path)
-    command_line.write(CONFIG)
+    is_file = request.param == "sqlite"
+    url = "sqlite:///state.sqlite" if is_file else request.getfixturevalue("postgres_url")
+    command_line.write(CONFIG.replace("URL", url))
+    made = command_line("db", "upgrade")
+    assert made.returncode == 0, made.stderr
     return command_line
 
 
@@ -71,7 +75,22 @@ def test_windows_outlive_the_process(command_line: CommandLine, end: signal.Sign
     assert (before, after) == ([4, 3], 2)
 
 
-def test_a_start_with_a_database_of_today_imports_no_alembic(command_line: CommandLine) -> None:
+def test_a_second_gateway_is_refused_while_one_runs(command_line: CommandLine) -> None:
+    with served(command_line, end=signal.SIGKILL) as url:
+        refused = command_line("serve")
+        listed = command_line("keys", "list")
+        after = left(url)
+
+    assert refused.returncode == 2
+    assert "config.yaml:5:14: state.url: " in refused.stderr
+    assert "is in use by another gateway" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert listed.returncode == 0, listed.stderr
+    assert after == 4
+
+
+def test_a_start_with_a_database_of_today_imports_no_alembic(tmp_path: Path) -> None:
+    command_line = CommandLine(tmp_path, tmp_path)
     program = (
         "import asyncio, sys; from pathlib import Path;"
         "from gateway.state.sql.database import open_database;"

@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
+from gateway.config.database import PostgresPlace
 from gateway.state.keys import checksum
 from tests.cli.command_line import CommandLine
 from tests.contract.asking import Asker, assert_refused
 from tests.contract.conftest import Begin
+from tests.state.contract.databases import made
 
 GENERATE = "/api/generate_response?user_input=hi"
 UNKNOWN = f"dg-{'A' * 43}{checksum('A' * 43)}"
+ECHO = {
+    "providers": {"chaos": {"kind": "chaos"}},
+    "models": {"openai": {"targets": [{"provider": "chaos", "model": "echo"}]}},
+}
 SQLITE = "sqlite:///$XDG_STATE_HOME/dynagate/state.sqlite"
 
 
@@ -29,6 +35,11 @@ class Keys:
         done = await asyncio.to_thread(self._run, "keys", *arguments)
         assert done.returncode == 0, done.stderr
         return json.JSONDecoder().decode(done.stdout) if "--json" in arguments else None
+
+    async def before(self, *options: str) -> Any:
+        """Make a key before a gateway starts, which thus knows it at once."""
+        self._run.write(json.dumps({"state": {"url": SQLITE}, **ECHO}))
+        return await self.made(*options)
 
     async def made(self, *options: str) -> Any:
         """Make a key."""
@@ -71,8 +82,14 @@ async def test_a_key_made_while_it_runs_is_known_and_counted_for_itself(
     assert one["key"] not in caller.gateway.lines()
 
 
-async def test_revoking_and_rotating_work_within_a_second(begin: Begin, keys: Keys) -> None:
-    caller = await begin(state={"url": SQLITE})
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_revoking_and_rotating_work_within_a_second(
+    begin: Begin, keys: Keys, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = SQLITE if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    if kind == "postgresql":
+        await made(PostgresPlace(url))
+    caller = await begin(state={"url": url})
     one, other = await keys.made(), await keys.made()
     await status_becomes(caller, one["key"], 200)
     await status_becomes(caller, other["key"], 200)
@@ -89,7 +106,7 @@ async def test_revoking_and_rotating_work_within_a_second(begin: Begin, keys: Ke
 
 @pytest.mark.parametrize("name", ["x-api-key", "api-key", "x-goog-api-key", "query"])
 async def test_a_key_is_read_wherever_sdks_write_it(begin: Begin, keys: Keys, name: str) -> None:
-    made = await keys_before(begin, keys)
+    made = await keys.before()
     caller = await begin(state={"url": SQLITE}, auth={"mode": "keys"})
     path = f"{GENERATE}&api_key={made['key']}" if name == "query" else GENERATE
     headers = {} if name == "query" else {name: made["key"]}
@@ -97,12 +114,6 @@ async def test_a_key_is_read_wherever_sdks_write_it(begin: Begin, keys: Keys, na
     reply = await caller.ask("GET", path, headers=headers)
 
     assert reply.status == 200
-
-
-async def keys_before(begin: Begin, keys: Keys, *options: str) -> Any:
-    """Make a key before a gateway starts, which thus knows it at once."""
-    await begin(state={"url": SQLITE})  # Writes the configuration that the command line reads.
-    return await keys.made(*options)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +132,7 @@ async def keys_before(begin: Begin, keys: Keys, *options: str) -> Any:
 async def test_where_keys_are_demanded_nothing_else_will_do(
     begin: Begin, keys: Keys, presented: str, code: str
 ) -> None:
-    key = (await keys_before(begin, keys))["key"]
+    key = (await keys.before())["key"]
     caller = await begin(state={"url": SQLITE}, auth={"mode": "keys"})
     presented = {"lower": key.lower(), "prefix": key[:-1]}.get(presented, presented)
     headers = bearer(presented) if presented else {}
@@ -137,7 +148,7 @@ async def test_where_keys_are_demanded_nothing_else_will_do(
 async def test_in_an_open_gateway_whatever_is_no_key_is_anonymous(
     begin: Begin, keys: Keys, presented: str
 ) -> None:
-    key = (await keys_before(begin, keys))["key"]
+    key = (await keys.before())["key"]
     caller = await begin(state={"url": SQLITE})
     presented = key.lower() if presented == "lower" else presented
 
@@ -157,7 +168,7 @@ async def test_a_key_of_a_megabyte_in_a_body_is_anonymous(begin: Begin) -> None:
 
 
 async def test_an_answer_for_a_key_is_for_no_shared_cache(begin: Begin, keys: Keys) -> None:
-    key = (await keys_before(begin, keys))["key"]
+    key = (await keys.before())["key"]
     caller = await begin(state={"url": SQLITE})
 
     own = await caller.ask("GET", f"{GENERATE}&seed=1", headers=bearer(key))
@@ -183,7 +194,7 @@ async def test_pages_say_that_a_key_is_needed(begin: Begin) -> None:
 async def test_where_keys_are_demanded_an_address_opens_without_one(
     begin: Begin, keys: Keys
 ) -> None:
-    key = (await keys_before(begin, keys))["key"]
+    key = (await keys.before())["key"]
     painter = {
         "more": {"local": {"kind": "local"}},
         "models": {"flux": {"targets": [{"provider": "local", "model": "painter"}]}},

@@ -111,6 +111,18 @@ def test_the_example_of_an_open_server_is_a_configuration(dynagate: CommandLine)
     assert done.returncode == 0, done.stderr
 
 
+def test_the_databases_that_are_shown_are_read(dynagate: CommandLine) -> None:
+    shown = [*blocks(section(PAGE, "SQLite"), "yaml"), *blocks(section(PAGE, "PostgreSQL"), "yaml")]
+    rest = "providers: {c: {kind: chaos}}\nmodels: {m: {targets: [{provider: c, model: echo}]}}\n"
+
+    for example in shown:
+        dynagate.write(example + rest)
+        done = dynagate("check", environ={"STATE_PASSWORD": "a%40b"})
+
+        assert done.returncode == 0, done.stderr
+    assert len(shown) == 2
+
+
 def _described(text: str) -> dict[str, list[str]]:
     found = {
         row[0].strip("`"): row

@@ -8,14 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
 
+from gateway.state.counters import Demand, Refused, Share
 from gateway.state.errors import StateError
-from gateway.state.sql import upgrade
+from gateway.state.memory import MemoryCounters
 from gateway.state.sql.database import open_database
-from gateway.state.sql.tables import REVISIONS
+from gateway.state.sql.keeper import open_kept
+from gateway.testing.clock import ManualClock
+
+LIMIT = Demand("a", 10, (Share("requests", "a", 1, 3, 3600, 3600),))
 
 
 async def opened(file: Path) -> str | None:
@@ -31,22 +32,6 @@ async def refusal(file: Path) -> str:
         await opened(file)
     assert str(file) in str(refused.value)
     return str(refused.value)
-
-
-def tables_of(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the columns and indices of every table."""
-    with sqlite3.connect(file) as connection:
-        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
-        found = {
-            name: [
-                *connection.execute(f"PRAGMA table_xinfo({name})"),
-                *sorted(row[1:4] for row in connection.execute(f"PRAGMA index_list({name})")),
-                *connection.execute(f"PRAGMA index_xinfo({name})"),
-            ]
-            for name in names
-        }
-    connection.close()
-    return found
 
 
 @pytest.fixture
@@ -73,40 +58,6 @@ async def test_a_new_file_is_for_its_user_alone(file: Path) -> None:
     assert (first, second) == ("", None)
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
-
-
-async def test_a_new_file_has_the_tables_that_the_revisions_make(
-    file: Path, tmp_path: Path
-) -> None:
-    step_by_step = tmp_path / "steps.sqlite"
-    engine = create_engine(f"sqlite:///{step_by_step}")
-    with engine.begin() as connection:
-        upgrade.upgrade_tables(connection)
-    engine.dispose()
-
-    await opened(file)
-
-    assert tables_of(file) == tables_of(step_by_step)
-
-
-@pytest.mark.parametrize("revision", REVISIONS)
-async def test_every_older_database_is_brought_up_to_date(
-    file: Path, tmp_path: Path, revision: str
-) -> None:
-    await opened(tmp_path / "new.sqlite")
-    file.parent.mkdir()
-    engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        folder = Path(upgrade.__file__).parent / "migrations"
-        config.set_main_option("script_location", str(folder))
-        command.upgrade(config, revision)
-    engine.dispose()
-
-    found = await asyncio.gather(opened(file), opened(file))
-
-    assert set(found) == ({None} if revision == REVISIONS[-1] else {revision, None})
-    assert tables_of(file) == tables_of(tmp_path / "new.sqlite")
 
 
 async def test_those_that_start_at_once_make_it_once(file: Path) -> None:
@@ -137,24 +88,6 @@ async def test_a_damaged_database_is_found_at_the_start(file: Path) -> None:
     assert "damaged" in await refusal(file)
 
 
-async def test_a_newer_database_asks_for_the_newer_gateway(file: Path) -> None:
-    await opened(file)
-    with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-
-    assert "written by a newer dynagate (revision 9999" in await refusal(file)
-
-
-async def test_the_database_of_something_else_is_left_alone(file: Path) -> None:
-    file.parent.mkdir()
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE bookmarks (url)")
-    connection.close()
-
-    assert "a database of something else" in await refusal(file)
-
-
 async def test_a_read_only_database_is_told(somebodys: Path) -> None:
     assert "is read-only; make it and its folder writable" in await refusal(somebodys)
 
@@ -164,3 +97,40 @@ async def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     assert "cannot be written" in await refusal(tmp_path / "file" / "state.sqlite")
     assert "cannot be written: Is a directory" in await refusal(tmp_path)
+
+
+async def test_a_database_that_fails_costs_one_warning_and_heals(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dynagate.state")
+    clock = ManualClock()
+    state = await open_kept(file, MemoryCounters(clock, is_kept=True), clock)
+    away = file.with_name("away.sqlite")
+    await state.write()
+    file.rename(away)
+    for _ in range(3):
+        assert not isinstance(await state.counters.take(LIMIT), Refused)
+        await state.write()
+    away.rename(file)
+
+    await state.write()
+
+    said = [record.levelname for record in caplog.records]
+    assert said == ["WARNING", "INFO"]
+    await state.aclose()
+    after = await open_kept(file, MemoryCounters(clock), clock)
+    assert isinstance(await after.counters.take(LIMIT), Refused)
+    await after.aclose()
+
+
+async def test_a_gateway_that_looks_for_changes_keeps_no_writer_waiting(file: Path) -> None:
+    state = await open_kept(file, MemoryCounters(ManualClock()), ManualClock())
+    with sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        await state.read()
+
+        assert not state.is_failing
+        other.execute("ROLLBACK")
+    other.close()
+    await state.aclose()

@@ -4,20 +4,23 @@ import asyncio
 import itertools
 import logging
 from contextlib import suppress
-from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.config.database import Place
 from gateway.sdk.providers import Clock
+from gateway.state.errors import StateError
 from gateway.state.keys import HeldKeys
 from gateway.state.memory import MemoryCounters
-from gateway.state.sql.database import Database, open_database
-from gateway.state.sql.keys import read_keys
+from gateway.state.sql.database import Database, Transaction, open_database
+from gateway.state.sql.keys import keys_version, read_keys
 from gateway.state.sql.windows import read_windows, write_windows
 
 _log = logging.getLogger("dynagate.state")
 _LOOK_S = 0.5
 """Between looks for keys that changed; windows are written at every second one."""
+_FAILURES = (SQLAlchemyError, OSError, StateError, ValueError, TypeError)
+"""The last two are rows that somebody wrote by hand."""
 
 
 class KeptState:
@@ -34,7 +37,12 @@ class KeptState:
         self._clock = clock
         self._busy = asyncio.Lock()
         self._is_closing = asyncio.Event()
-        self._is_failing = False
+        self._failing: set[str] = set()
+
+    @property
+    def is_failing(self) -> bool:
+        """See `State.is_failing`."""
+        return bool(self._failing)
 
     async def keep(self) -> None:
         """See `State.keep`."""
@@ -50,68 +58,89 @@ class KeptState:
     async def aclose(self) -> None:
         """Write what is left, and close the database."""
         self._is_closing.set()
+        self._database.hasten()
         await self.write()
         async with self._busy:
             await self._database.aclose()
 
     async def read(self) -> None:
-        """Hold the keys as they are now, if anybody but this process wrote to the database."""
+        """Hold the keys as they are now, if anybody has changed them."""
         async with self._busy:
             try:
                 await self._renew()
-                async with self._database.reading.connect() as connection:
-                    row = await connection.exec_driver_sql("PRAGMA data_version")
-                    version = row.scalar_one()
-                    if version != self._version:
-                        self.keys.hold(await read_keys(connection))
-                        self._version = version
-            except (SQLAlchemyError, OSError) as error:
-                await self._failed(error)
+                with self._database.patience():
+                    async with self._database.keeping.connect() as connection:
+                        await self.hold_keys(connection)
+            except _FAILURES as error:
+                await self._failed("read", error)
             else:
-                self._works()
+                self._works("read")
+
+    async def hold_keys(self, connection: Transaction) -> None:
+        """Hold what `connection` finds, if that is not what is held."""
+        # The number first: a change in between costs one more look, and is not overlooked.
+        version = await keys_version(connection)
+        if version != self._version:
+            self.keys.hold(await read_keys(connection))
+            self._version = version
 
     async def write(self) -> None:
         """Keep what has changed; a database that fails costs a warning, and is tried again."""
         async with self._busy:
             changed = self.counters.changes()
             if not changed:
+                self._works("write")
                 return
             try:
                 await self._renew()
-                async with self._database.writing.begin() as connection:
-                    await write_windows(connection, changed, self._clock.now().timestamp())
-            except (SQLAlchemyError, OSError) as error:
+                now = self._clock.now().timestamp()
+                with self._database.patience():
+                    async with self._database.keeping.begin() as connection:
+                        await write_windows(connection, changed, now)
+            except _FAILURES as error:
                 self.counters.not_saved(changed)
-                await self._failed(error)
+                await self._failed("write", error)
             else:
-                self._works()
+                self._works("write")
 
     async def _renew(self) -> None:
         if await self._database.renew():
-            self._version = None  # Another connection counts anew.
+            self._version = None  # Another database counts by itself.
 
-    async def _failed(self, error: Exception) -> None:
-        if not self._is_failing:
-            self._is_failing = True
-            reason = getattr(error, "orig", None) or error
+    async def _failed(self, what: str, error: Exception) -> None:
+        if not self._failing:
+            reason = self._database.reason(error)
             _log.warning(
-                "%s fails, so changes wait, to keys as well: %s", self._database.path, reason
+                "%s fails, so changes wait, to keys as well: %s", self._database.name, reason
             )
+        # By what it cannot do: one that can be read and not written would be news each second.
+        self._failing.add(what)
         self._version = None
         with suppress(SQLAlchemyError):
-            await self._database.aclose()
+            await self._database.drop()
 
-    def _works(self) -> None:
-        if self._is_failing:
-            self._is_failing = False
-            _log.info("%s works again", self._database.path)
+    def _works(self, what: str) -> None:
+        if what in self._failing:
+            self._failing.discard(what)
+            if not self._failing:
+                _log.info("%s works again", self._database.name)
 
 
-async def open_kept(path: Path, counters: MemoryCounters, clock: Clock) -> KeptState:
-    """Open the database and go on counting where it ends. Raises `StateError`."""
-    database, _ = await open_database(path)
-    async with database.reading.connect() as connection:
-        counters.restore(await read_windows(connection))
-    kept = KeptState(database, counters, clock)
-    await kept.read()
+async def open_kept(place: Place, counters: MemoryCounters, clock: Clock) -> KeptState:
+    """Open the database for this gateway alone, and go on counting where it ends.
+
+    Two that count in memory would each grant every limit. Raises `StateError`.
+    """
+    database, _ = await open_database(place, is_gateway=True)
+    try:
+        async with database.keeping.connect() as connection:
+            counters.restore(await read_windows(connection))
+            kept = KeptState(database, counters, clock)
+            await kept.hold_keys(connection)
+    except _FAILURES as error:
+        await database.aclose()
+        raise StateError(database.explained(error)) from None
+    except BaseException:
+        await database.aclose()
+        raise
     return kept

@@ -7,7 +7,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.state.keys import Key
-from gateway.state.sql.tables import keys
+from gateway.state.sql.tables import keys, versions
 
 
 async def read_keys(connection: AsyncConnection, *, with_revoked: bool = False) -> list[Key]:
@@ -18,9 +18,18 @@ async def read_keys(connection: AsyncConnection, *, with_revoked: bool = False) 
     return [_key(row) for row in await connection.execute(wanted)]
 
 
+async def keys_version(connection: AsyncConnection) -> int:
+    """Return a number that is another one after each change of the keys, whoever made it."""
+    wanted = select(versions.c.version).where(versions.c.name == "keys")
+    return int((await connection.execute(wanted)).scalar_one())
+
+
 async def find_keys(connection: AsyncConnection, name: str) -> list[Key]:
-    """Return the keys whose id or shown prefix is `name`: one, unless prefixes are alike."""
-    wanted = select(keys).where(or_(keys.c.id == name, keys.c.prefix == name))
+    """Return the keys whose id or shown prefix is `name`: one, unless prefixes are alike.
+
+    Nobody else changes them until the transaction has ended.
+    """
+    wanted = select(keys).where(or_(keys.c.id == name, keys.c.prefix == name)).with_for_update()
     return [_key(row) for row in await connection.execute(wanted)]
 
 

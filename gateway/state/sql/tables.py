@@ -17,7 +17,9 @@ from sqlalchemy import (
     insert,
 )
 
-REVISIONS: Final = ("0001", "0002", "0003")
+from gateway.state.sql.noting import note_changes
+
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Every revision that this gateway knows, the newest last: a start compares it without alembic."""
 
 metadata = MetaData()
@@ -51,6 +53,14 @@ keys = Table(
     Column("revoked_at", Float),
     Column("updated_at", Float, nullable=False),
 )
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+"""How often a table was changed, for those who hold what is in it: `keys` is the one there is."""
 
 TOKENS: Final = (
     "input_tokens",
@@ -96,4 +106,5 @@ def create_tables(connection: Connection) -> None:
     0.2 s and 12 MB less.
     """
     metadata.create_all(connection, checkfirst=False)
+    note_changes(connection)
     connection.execute(insert(alembic_version).values(version_num=REVISIONS[-1]))

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.state.counters import Saved
+from gateway.state.sql.inserting import insert_into
 from gateway.state.sql.tables import windows
 
 
@@ -20,7 +20,7 @@ async def read_windows(connection: AsyncConnection) -> list[Saved]:
 async def write_windows(connection: AsyncConnection, changed: Sequence[Saved], now: float) -> None:
     """Keep `changed`, and drop what has ended by `now`, in Unix time."""
     await connection.execute(delete(windows).where(windows.c.ends_at <= now))
-    upsert = insert(windows)
+    upsert = insert_into(connection, windows)
     new = {"used": upsert.excluded.used, "ends_at": upsert.excluded.ends_at}
-    upsert = upsert.on_conflict_do_update(set_=new)
+    upsert = upsert.on_conflict_do_update(index_elements=list(windows.primary_key), set_=new)
     await connection.execute(upsert, [window._asdict() for window in changed])

@@ -1,24 +1,25 @@
 """Windows that outlive their process."""
 
 import asyncio
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
+from gateway.config.database import Place
 from gateway.state.counters import Demand, Refused, Saved, Share
 from gateway.state.memory import MemoryCounters
 from gateway.state.sql.keeper import KeptState, open_kept
 from gateway.testing.clock import ManualClock
+from tests.state.contract.databases import made, rows_of
 
 LIMIT = Demand("a", 10, (Share("requests", "a", 1, 3, 3600, 3600),))
 AT = 1704067200  # What the wall clock of `ManualClock` begins with.
 
 
-async def kept(file: Path, clock: ManualClock) -> KeptState:
-    """Open the state as a start does."""
-    return await open_kept(file, MemoryCounters(clock, is_kept=True), clock)
+async def kept(place: Place, clock: ManualClock) -> KeptState:
+    """Open the state as a start does, on tables that an operator has made."""
+    await made(place)
+    return await open_kept(place, MemoryCounters(clock, is_kept=True), clock)
 
 
 async def used(state: KeptState, times: int = 1) -> None:
@@ -36,14 +37,14 @@ class SteppedClock(ManualClock):
         return super().now() + self.step
 
 
-async def test_a_restart_gives_nobody_a_new_hour(file: Path) -> None:
+async def test_a_restart_gives_nobody_a_new_hour(place: Place) -> None:
     clock = ManualClock()
-    before = await kept(file, clock)
+    before = await kept(place, clock)
     await used(before, 2)
     await before.aclose()
     clock.advance(600)
 
-    after = await kept(file, clock)
+    after = await kept(place, clock)
 
     await used(after)
     refused = await after.counters.take(LIMIT)
@@ -52,21 +53,21 @@ async def test_a_restart_gives_nobody_a_new_hour(file: Path) -> None:
     await after.aclose()
 
 
-async def test_a_window_that_ended_meanwhile_is_gone(file: Path) -> None:
+async def test_a_window_that_ended_meanwhile_is_gone(place: Place) -> None:
     clock = ManualClock()
-    before = await kept(file, clock)
+    before = await kept(place, clock)
     await used(before, 3)
     await before.aclose()
     clock.advance(3601)
 
-    after = await kept(file, clock)
+    after = await kept(place, clock)
 
     await used(after, 3)
     await after.aclose()
 
 
 @pytest.mark.parametrize("ends_at", [AT + 90_000, AT + 3601, 1e300, float("inf")])
-async def test_a_window_from_the_future_is_cut_to_its_period(file: Path, ends_at: float) -> None:
+async def test_a_window_from_the_future_is_cut_to_its_period(ends_at: float) -> None:
     clock = ManualClock()
     counters = MemoryCounters(clock)
 
@@ -80,9 +81,9 @@ async def test_a_window_from_the_future_is_cut_to_its_period(file: Path, ends_at
 
 
 @pytest.mark.parametrize("hours", [-2, 2])
-async def test_setting_the_clock_neither_locks_out_nor_lets_in(file: Path, hours: int) -> None:
+async def test_setting_the_clock_neither_locks_out_nor_lets_in(place: Place, hours: int) -> None:
     clock = SteppedClock()
-    before = await kept(file, clock)
+    before = await kept(place, clock)
     await used(before, 3)
     await before.write()
 
@@ -91,16 +92,16 @@ async def test_setting_the_clock_neither_locks_out_nor_lets_in(file: Path, hours
     assert isinstance(await before.counters.take(LIMIT), Refused)
     clock.advance(1800)
     await before.aclose()
-    after = await kept(file, clock)
+    after = await kept(place, clock)
     refused = await after.counters.take(LIMIT)
     assert isinstance(refused, Refused)
     assert refused.window.resets_in_s == 1800
     await after.aclose()
 
 
-async def test_what_was_given_back_is_not_kept_as_used(file: Path) -> None:
+async def test_what_was_given_back_is_not_kept_as_used(place: Place) -> None:
     clock = ManualClock()
-    before = await kept(file, clock)
+    before = await kept(place, clock)
     await used(before, 2)
     lease = await before.counters.take(LIMIT)
     assert not isinstance(lease, Refused)
@@ -108,7 +109,7 @@ async def test_what_was_given_back_is_not_kept_as_used(file: Path) -> None:
     lease.settle("requests", 0)
     await before.aclose()
 
-    after = await kept(file, clock)
+    after = await kept(place, clock)
 
     await used(after)
     assert isinstance(await after.counters.take(LIMIT), Refused)
@@ -116,18 +117,16 @@ async def test_what_was_given_back_is_not_kept_as_used(file: Path) -> None:
 
 
 async def test_what_changed_is_written_while_it_runs_and_nothing_without_a_change(
-    file: Path,
+    place: Place,
 ) -> None:
-    state = await kept(file, ManualClock())
+    state = await kept(place, ManualClock())
     keeping = asyncio.ensure_future(state.keep())
     await used(state, 2)
     rows: list[tuple[object, ...]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not rows:
             await asyncio.sleep(0.05)
-            with sqlite3.connect(file) as connection:
-                rows = connection.execute("SELECT key, used FROM windows").fetchall()
-            connection.close()
+            rows = await rows_of(place, "SELECT key, used FROM windows")
 
     changed = state.counters.changes()
 
@@ -135,27 +134,3 @@ async def test_what_changed_is_written_while_it_runs_and_nothing_without_a_chang
     assert changed == []
     await state.aclose()
     await keeping
-
-
-async def test_a_database_that_fails_costs_one_warning_and_heals(
-    file: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "dynagate.state")
-    clock = ManualClock()
-    state = await kept(file, clock)
-    away = file.with_name("away.sqlite")
-    await state.write()
-    file.rename(away)
-    for _ in range(3):
-        await used(state)
-        await state.write()
-    away.rename(file)
-
-    await state.write()
-
-    said = [record.levelname for record in caplog.records]
-    assert said == ["WARNING", "INFO"]
-    await state.aclose()
-    after = await kept(file, clock)
-    assert isinstance(await after.counters.take(LIMIT), Refused)
-    await after.aclose()

@@ -1,0 +1,217 @@
+"""One SQLite file: how it is opened, told apart from others, and held by one gateway."""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.state.errors import StateError
+from gateway.state.sql.revisions import bring_up_to_date
+
+_BUSY_MS = 2000
+"""How long to wait for another process that writes; the command line does so for milliseconds."""
+_PAUSE_S = 0.05
+_BEGIN = "sqlite_begin"
+
+
+class SQLiteFile:
+    """A file with this gateway's tables, as `Database`: one connection for all.
+
+    `lock` is what holds it for this gateway.
+    """
+
+    def __init__(self, path: Path, lock: sqlite3.Connection | None = None) -> None:
+        self.path = path
+        self.name = str(path)
+        self.reading = _engine(path)
+        # A writer that begins by reading could be refused later on, busy timeout or not.
+        self.writing = self.reading.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self.keeping = self.reading  # Looks often, and must not keep writers waiting for it.
+        self._identity = _identity(path)
+        self._lock = lock
+
+    async def renew(self) -> bool:
+        """See `Database.renew`: SQLite would go on with the old file, which nobody else sees."""
+        identity = _identity(self.path)
+        if identity == self._identity:
+            return False
+        await self.drop()
+        self._identity = identity
+        return True
+
+    def patience(self) -> AbstractContextManager[None]:
+        """See `Database.patience`: the busy timeout is the only wait."""
+        return nullcontext()
+
+    def hasten(self) -> None:
+        """See `Database.hasten`: a file is quick, or locked for the busy timeout."""
+
+    async def drop(self) -> None:
+        """See `Database.drop`."""
+        await self.reading.dispose()
+
+    async def aclose(self) -> None:
+        """See `Database.aclose`."""
+        await self.drop()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def reason(self, error: Exception) -> str:
+        """See `Database.reason`."""
+        return str(error.orig if isinstance(error, DBAPIError) else error)
+
+    def explained(self, error: Exception) -> str:
+        """See `Database.explained`."""
+        said = self.reason(error)
+        if "malformed" in said or "not a database" in said:
+            return f"{self.path} is damaged, or no SQLite database ({said}); {_RESTORE}"
+        if "readonly" in said:
+            return (
+                f"{self.path} is read-only; make it and its folder writable for this user, or "
+                f"{_ELSEWHERE}"
+            )
+        if _is_locked(error):
+            return (
+                f"{self.path} is locked by another program; end that one, or name another file in "
+                "state.url"
+            )
+        return f"{self.path} cannot be used ({said}); {_ELSEWHERE}"
+
+
+async def open_file(path: Path, *, is_gateway: bool) -> tuple[SQLiteFile, str | None]:
+    """See `open_database`."""
+    try:
+        _make(path)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or type(error).__name__) from None
+    # Before anything is changed: the other gateway may be an older one, at work.
+    lock = _locked(path) if is_gateway else None
+    try:
+        return await _opened(path, lock)
+    except BaseException:
+        if lock is not None:
+            lock.close()
+        raise
+
+
+async def _opened(path: Path, lock: sqlite3.Connection | None) -> tuple[SQLiteFile, str | None]:
+    clock = asyncio.get_running_loop().time
+    last = clock() + _BUSY_MS / 1000
+    while True:
+        database = SQLiteFile(path, lock)
+        try:
+            # Within one write transaction: of two that start at once the second finds it done.
+            async with database.writing.begin() as connection:
+                tables = await _tables(connection, path)
+                found = await bring_up_to_date(connection, str(path), tables, may_change=True)
+        except SQLAlchemyError as error:
+            await database.drop()
+            # Of two that make a new file at once SQLite refuses one the change to WAL at once,
+            # whatever the busy timeout says: it could deadlock.
+            if clock() >= last or not _is_locked(error):
+                raise StateError(database.explained(error)) from None
+        except BaseException:
+            await database.drop()
+            raise
+        else:
+            return database, found
+        await asyncio.sleep(_PAUSE_S)
+
+
+def _locked(path: Path) -> sqlite3.Connection:
+    """Return what holds the file for this gateway until it is closed, or the process ends.
+
+    An empty database beside it, locked as SQLite does on each system: the file itself could not be
+    read by the command line any more. Raises `StateError`.
+    """
+    beside = path.resolve().with_name(f"{path.resolve().name}.lock")
+    lock = None
+    try:
+        os.close(os.open(beside, os.O_CREAT | os.O_RDWR, 0o600))
+        lock = sqlite3.connect(beside, timeout=0, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+    except OSError as error:
+        raise _unwritable(beside, error.strerror or type(error).__name__) from None
+    except sqlite3.Error as error:
+        if lock is not None:
+            lock.close()
+        if "locked" not in str(error):
+            raise _unwritable(beside, str(error)) from None
+        message = (
+            f"{path} is in use by another gateway, and two would count each caller twice: end that "
+            "one, or name another file in state.url"
+        )
+        raise StateError(message) from None
+    return lock
+
+
+def _unwritable(path: Path, reason: str) -> StateError:
+    return StateError(f"{path} cannot be written: {reason}; {_ELSEWHERE}")
+
+
+def _make(path: Path) -> None:
+    """Make the file and its folder, for this user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with suppress(PermissionError):  # Somebody else's: whether it can be written will show.
+        path.chmod(path.stat().st_mode & 0o700)
+    # Here and not by the driver: when that fails to open a file, its thread may outlive our loop.
+    with path.open("rb"):
+        pass
+
+
+def _engine(path: Path) -> AsyncEngine:
+    # `rw`: a file that is gone is an error, and never begun anew behind the operator's back.
+    url = URL.create(
+        "sqlite+aiosqlite",
+        database=f"file:{quote(str(path))}",
+        query={"mode": "rw", "uri": "true"},
+    )
+    engine = create_async_engine(url, pool_size=1, max_overflow=0)
+    event.listen(engine.sync_engine, "connect", _connected)
+    event.listen(engine.sync_engine, "begin", _begun)
+    return engine
+
+
+def _connected(connection: Any, _record: object) -> None:  # Any: a driver's connection.
+    connection.isolation_level = None  # The driver begins no transactions: `_begun` does.
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begun(connection: Any) -> None:  # Any: SQLAlchemy's own, synchronous side of it.
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+async def _tables(connection: AsyncConnection, path: Path) -> set[str]:
+    """Return the names of the tables, of a file that is not damaged."""
+    (found,) = (await connection.exec_driver_sql("PRAGMA quick_check(1)")).one()
+    if found != "ok":
+        message = f"{path} is damaged ({found}); {_RESTORE}"
+        raise StateError(message)
+    rows = await connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return set(rows.scalars())
+
+
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and "locked" in str(error.orig)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_dev, about.st_ino
+
+
+_ELSEWHERE = "name another file in state.url, or write memory://"
+_RESTORE = "restore it from a copy, or move it away to begin anew"
