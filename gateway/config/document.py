@@ -73,6 +73,8 @@ class Feeds(Section):
     history: FeedHistory = FeedHistory()
     readers: int = Field(1000, ge=1)
     """Of both feeds together."""
+    readers_per_address: int = Field(20, ge=1)
+    """The same for one client address (IPv6: its /64)."""
     queue: int = Field(64, ge=1)
     """Events that may wait for one reader; one more and it is dropped."""
 

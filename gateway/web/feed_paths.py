@@ -52,13 +52,13 @@ async def _feed(request: web.Request, name: FeedName) -> web.StreamResponse:
         raise CallError("not_found", "the feeds are off here; feeds.enabled turns them on")
     given = parse_query(request.rel_url.raw_query_string)
     # Where keys are demanded reading needs one, too.
-    serving.services.identifier.identify(presented_by(request, given.get("api_key")))
+    caller = serving.services.identifier.identify(presented_by(request, given.get("api_key")))
     most = feeds.configured.history.events
     last = Integer(0, most).from_text(_PAST_RESULTS, given.get(_PAST_RESULTS, "0"))
     headers = {**shared_headers(request), hdrs.CACHE_CONTROL: "no-store"}
     if unread := ignored(given, _UNDERSTOOD):
         headers["X-Ignored-Params"] = ", ".join(unread)
-    with feeds.place():
+    with feeds.place(caller.address):
         if request.method == "HEAD":
             kind = {hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"}
             return web.Response(headers={**kind, **headers})

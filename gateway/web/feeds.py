@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -10,6 +11,7 @@ from gateway.background import Background
 from gateway.config.document import Feeds as Configured
 from gateway.dialects.dynaspark_feed import event_line
 from gateway.pipeline.call import Services
+from gateway.pipeline.identify import bucket_of
 from gateway.schema.ask import Ask
 from gateway.schema.failure import CallError
 from gateway.schema.images import Picture
@@ -52,7 +54,8 @@ class Feeds:
         self._pinged: set[Subscription] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._storing = 0
-        self._readers = 0
+        self._readers: Counter[str] = Counter()
+        """By what callers of their address are counted under; only those that are here."""
 
     def of(self, name: FeedName) -> Feed:
         """Return the feed of that name."""
@@ -75,20 +78,29 @@ class Feeds:
             self._storing += 1  # What was started has not run yet.
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one of the places for readers; `unavailable` when there is none, or soon no feed."""
+    def place(self, address: str) -> Iterator[None]:
+        """Hold one of the places for readers as long as the block lasts.
+
+        Raises 503 `unavailable` when there is none, or soon no feed, and 429
+        `concurrency_limit_exceeded` when readers of `address` have all that one address may have.
+        """
         if self.is_closed:
             raise CallError("unavailable", STOPPING, retry_after_s=_FULL_S)
-        if self._readers >= self.configured.readers:
+        bucket = bucket_of(address)
+        most = self.configured.readers_per_address
+        if self._readers[bucket] >= most:
+            message = f"your address reads the feeds {most} times already; end one of them"
+            raise CallError("concurrency_limit_exceeded", message, retry_after_s=_FULL_S)
+        if self._readers.total() >= self.configured.readers:
             message = "as many read the feeds as may; try again later"
             raise CallError("unavailable", message, retry_after_s=_FULL_S)
-        self._readers += 1
-        self._metrics.feed_readers = self._readers
+        self._readers[bucket] += 1
+        self._metrics.feed_readers = self._readers.total()
         try:
             yield
         finally:
-            self._readers -= 1
-            self._metrics.feed_readers = self._readers
+            self._readers -= Counter({bucket: 1})  # Forgets an address without readers.
+            self._metrics.feed_readers = self._readers.total()
 
     @contextmanager
     def pinged(self, subscription: Subscription) -> Iterator[None]:

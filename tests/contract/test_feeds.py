@@ -328,7 +328,7 @@ async def test_a_slow_reader_is_dropped_and_nobody_else_notices(
     begin: Begin, upstream: FakeUpstream, capfd: pytest.CaptureFixture[str]
 ) -> None:
     limits = {"anonymous": {"requests": "9999/hour", "concurrent": 99}}
-    caller = await begin(feeds={"queue": 8}, limits=limits)
+    caller = await begin(feeds={"queue": 8, "readers_per_address": 21}, limits=limits)
     upstream.default = reply("x" * 16_384)
     async with AsyncExitStack() as stack:
         quick = [await stack.enter_async_context(read(caller)) for _ in range(20)]
@@ -444,7 +444,8 @@ async def test_a_stop_ends_the_feeds_at_once_and_says_why(patient: Asker) -> Non
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-async def test_a_thousand_readers_share_what_is_published(caller: Asker) -> None:
+async def test_a_thousand_readers_share_what_is_published(begin: Begin) -> None:
+    caller = await begin(feeds={"readers_per_address": 2000})
     feeds = caller.gateway.gateway.serving.feeds
     assert feeds is not None
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
