@@ -66,6 +66,10 @@ class Access:
                 "web pages of this origin may not call: add it to server.cors.origins",
             )
         if headers.get(_SEC_FETCH_SITE) == "cross-site" and not self._is_public:
+            # Browsers send no Origin for an <img>, but a Referer that no page can make up: it may
+            # be left out, and then nobody knows whose page it is.
+            if self.allows(_origin_of_page(headers.get(hdrs.REFERER, ""))):
+                return
             raise CallError(
                 "origin_not_allowed", "another site's page may not call: see server.cors.origins"
             )
@@ -103,6 +107,11 @@ def check_prefetch(headers: Mapping[str, str]) -> None:
     """Raise 503 for a browser that only guesses what its user will ask (`Sec-Purpose`)."""
     if "prefetch" in headers.get(_SEC_PURPOSE, "") or headers.get(_PURPOSE) == "prefetch":
         raise CallError("unavailable", "nothing is generated for a prefetch")
+
+
+def _origin_of_page(referer: str) -> str:
+    scheme, _, rest = referer.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def _origin(url: str) -> str:

@@ -250,6 +250,43 @@ async def test_an_origin_that_the_operator_wrote_down_may_call(begin: Begin) -> 
     assert_refused(refused, 403, "origin_not_allowed")
 
 
+@pytest.mark.parametrize(
+    ("referer", "status"),
+    [
+        ("https://app.example.org/", 200),
+        ("https://app.example.org/gallery?of=https://evil.example/", 200),
+        ("http://localhost:3000/", 200),
+        ("http://app.example.org/", 403),
+        ("https://app.example.org.evil.example/", 403),
+        ("https://evil.example/https://app.example.org/", 403),
+        ("https://app.example.org@evil.example/", 403),
+        ("http://localhost@evil.example/", 403),
+        ("app.example.org", 403),
+        ("http://[", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+async def test_a_picture_in_a_page_may_be_asked_for_as_its_page_may_call(
+    begin: Begin, referer: str, status: int
+) -> None:
+    caller = await begin(server={"cors": {"origins": ["https://app.example.org"]}})
+
+    reply = await caller.get(GENERATE, Sec_Fetch_Site="cross-site", Referer=referer)
+
+    assert reply.status == status
+
+
+async def test_a_referer_does_not_stand_for_an_origin_that_is_there(begin: Begin) -> None:
+    caller = await begin(server={"cors": {"origins": ["https://app.example.org"]}})
+
+    reply = await caller.get(
+        GENERATE, Origin="https://evil.example", Referer="https://app.example.org/"
+    )
+
+    assert_refused(reply, 403, "origin_not_allowed")
+
+
 async def test_with_a_star_any_page_may_call(begin: Begin) -> None:
     caller = await begin(server={"cors": {"origins": ["*"]}})
 
