@@ -14,7 +14,7 @@ STAMP := .venv/.set-up$(subst /,-,$(PYTHON))
 
 .PHONY: help
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv, or bring it up to date; nothing to do when nothing changed
@@ -40,6 +40,10 @@ test: setup ## run the tests, all but the slow ones
 .PHONY: test-all
 test-all: setup ## run every test, and ask for the coverage that pyproject.toml names
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+.PHONY: test-browser
+test-browser: setup ## read the feeds in Debian's Chromium, or the one that CHROMIUM names
+	$(BIN)/python -m pytest $(ARGS) tests/browser
 
 .PHONY: lint
 lint: setup ## check style, format, types, layers and dependencies
