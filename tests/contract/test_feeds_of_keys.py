@@ -56,7 +56,11 @@ async def test_where_keys_are_demanded_reading_needs_one(begin: Begin, keys: Key
     refused = await caller.ask("HEAD", TEXT)
     unknown = await caller.get(TEXT, Authorization="Bearer nonsense")
     allowed = await caller.ask("HEAD", TEXT, headers=bearer(key))
+    # An EventSource cannot set headers.
+    by_url = await caller.ask("HEAD", f"{TEXT}?api_key={key}")
+    wrong = await caller.get(f"{TEXT}?api_key={key[:-1]}")
 
     assert refused.status == 401
     assert_refused(unknown, 401, "invalid_api_key")
-    assert allowed.status == 200
+    assert_refused(wrong, 401, "invalid_api_key")
+    assert (allowed.status, by_url.status) == (200, 200)
