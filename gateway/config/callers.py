@@ -45,6 +45,7 @@ class Plan(Section):
     models: tuple[str, ...] | None = None
     """Names and families of `models`; None is all."""
     max_output_tokens: int | None = Field(None, ge=1)
+    """Of all answers of one call together."""
     priority: int = Field(0, ge=-100, le=100)
     """Of those who wait for a place at a provider, the higher goes first."""
     private: bool = False

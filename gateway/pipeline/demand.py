@@ -3,7 +3,8 @@
 from gateway.config.callers import Plan
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
-from gateway.pipeline.plan import CEILINGS, limits_of
+from gateway.pipeline.lengths import answers_of, ceilings_of
+from gateway.pipeline.plan import limits_of
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
@@ -55,11 +56,10 @@ def _tokens(ask: Ask, caller: Caller, plan: Plan) -> Share:
 
 def output_ceiling(ask: Ask) -> tuple[str | None, int]:
     """Return the most tokens that may be written, and the field that says so, None if none does."""
-    choices = ask.document.get("n") if ask.wire is not None else None
-    choices = choices if isinstance(choices, int) else 1
-    for name in CEILINGS:
-        if ask.wire is not None and isinstance(ask.document.get(name), int):
-            return name, ask.document[name] * choices
+    choices, _ = answers_of(ask)
+    if given := ceilings_of(ask):
+        name = max(given, key=lambda one: given[one])
+        return name, given[name] * choices
     known = ask.knobs.get("max_output_tokens")
     if isinstance(known, int):
         return "max_tokens", known * choices

@@ -6,16 +6,15 @@ from gateway.config.callers import AnonymousLimits, Plan
 from gateway.config.document import Document
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
+from gateway.pipeline.lengths import answers_of, ceilings_of
 from gateway.pipeline.route import Route
-from gateway.schema.ask import Feature, Request
+from gateway.schema.ask import Ask, Feature, Request
 from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.state.keys import DEFAULT_PLAN
 
 _WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
-CEILINGS = ("max_tokens", "max_completion_tokens")
-"""What OpenAI's formats call the most tokens of an answer."""
 
 
 def limits_of(caller: Caller, document: Document) -> AnonymousLimits | Plan:
@@ -44,10 +43,7 @@ def hold(call: Call, services: Services) -> None:
     if not isinstance(plan, Plan):
         ask.is_feed_worthy = False
         return
-    models = plan.models
-    if models is not None and not _is_among(models, services.router.find(ask.model), call):
-        message = f"your key's plan does not include {ask.model[:80]}"
-        raise CallError("model_not_allowed", message, param="model")
+    hold_model(caller, ask, services)
     call.priority = plan.priority
     if plan.max_output_tokens is not None and not ask.needs.isdisjoint(_WRITES):
         _hold_length(call, plan.max_output_tokens)
@@ -58,23 +54,51 @@ def hold(call: Call, services: Services) -> None:
             ask.finishing = replace(ask.finishing, metadata=None)
 
 
-def _is_among(models: tuple[str, ...], route: Route, call: Call) -> bool:
+def hold_model(caller: Caller, ask: Ask, services: Services) -> None:
+    """Hold the ask to models of its caller's plan, and to targets that keep to its ceiling.
+
+    A target without such a knob would write as much as it likes. Raises 403 `model_not_allowed`.
+    """
+    plan = limits_of(caller, services.document)
+    if not isinstance(plan, Plan):
+        return
+    if not includes(plan, ask.model, services.router.find(ask.model)):
+        message = f"your key's plan does not include {ask.model[:80]}"
+        raise CallError("model_not_allowed", message, param="model")
+    if plan.max_output_tokens is not None and not ask.needs.isdisjoint(_WRITES):
+        ask.needs |= {Feature.OUTPUT_CEILING}
+
+
+def includes(plan: AnonymousLimits | Plan, name: str, route: Route) -> bool:
+    """Say whether callers of the plan may ask for a model, by one of the names of its route."""
+    if not isinstance(plan, Plan) or plan.models is None:
+        return True
     return any(
-        name in {call.ask.model, route.name}
-        or (name.endswith("*") and call.ask.model.startswith(name[:-1]))
-        for name in models
+        one in {name, route.name} or (one.endswith("*") and name.startswith(one[:-1]))
+        for one in plan.models
     )
 
 
 def _hold_length(call: Call, most: int) -> None:
     ask = call.ask
-    given = [name for name in CEILINGS if ask.wire and ask.document.get(name) is not None]
-    for name in given:
-        if ask.document[name] > most:
-            message = f"{name} is {ask.document[name]}: your key's plan allows {most} at most"
+    count, multiplier = answers_of(ask)
+    given = ceilings_of(ask)
+    for name, each in given.items():
+        if each > most:
+            message = f"{name} is {each}: your key's plan allows {most} at most"
             raise CallError("invalid_parameter", message, param=name)
+        if each * count > most:
+            message = (
+                f"{multiplier} asks for {count} answers of {each} tokens: your key's plan allows "
+                f"{most} for all of them"
+            )
+            raise CallError("invalid_parameter", message, param=multiplier)
     if given:
         return
+    if count > most:
+        message = f"{multiplier} asks for {count} answers: your key's plan allows {most} tokens"
+        raise CallError("invalid_parameter", message, param=multiplier)
+    most //= count
     if ask.wire is not None:
         ask.document["max_tokens"] = most
         call.set_params = ("max_tokens",)

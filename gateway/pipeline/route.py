@@ -113,6 +113,8 @@ def target_of(connected: Connected, model: str, configured: ModelCard) -> Target
     continues = completion is not None or Wire.OPENAI_COMPLETIONS in wires
     if continues or Feature.TEXT in features:
         features.add(Feature.COMPLETION)
+    if card.parameters is None or "max_output_tokens" in card.parameters:
+        features.add(Feature.OUTPUT_CEILING)
     return Target(
         connected, model, configured, card, frozenset(features), chat, completion, forwarding, wires
     )
@@ -200,7 +202,8 @@ def candidates(
 
     What is `lent` the gateway does itself for targets that hold a conversation without it. Without
     `may_cost` priced targets are none of them: anonymous callers of a public gateway must not spend
-    the operator's money. Raises 403 `model_not_allowed` for that, 400 `unsupported_feature` naming
+    the operator's money. Raises 403 `model_not_allowed` for that, and for a plan's ceiling that no
+    target can be held to, 400 `unsupported_feature` naming
     what none has, 400 `invalid_parameter` for a value outside the range of all that are left, 503
     `unavailable` when none is configured.
     """
@@ -221,6 +224,12 @@ def candidates(
     able = [target for target in ready if _is_able(target, ask.needs, lent)]
     if not able:
         lacking = min((sorted(ask.needs - target.features) for target in ready), key=len)
+        if lacking == [Feature.OUTPUT_CEILING]:
+            raise CallError(
+                "model_not_allowed",
+                f"your key's plan limits the length of answers, which {ask.model[:80]} cannot do",
+                param="model",
+            )
         raise CallError(
             "unsupported_feature",
             f"{ask.model[:80]} cannot do this: {', '.join(lacking)}",
@@ -267,6 +276,7 @@ _FEATURE_PARAMS = {
     Feature.SPEECH: "model",
     Feature.TRANSCRIPTION: "model",
     Feature.COMPLETION: "model",
+    Feature.OUTPUT_CEILING: "model",
 }
 
 

@@ -18,6 +18,7 @@ class Feature(StrEnum):
 
     TEXT = "text"
     COMPLETION = "completion"
+    OUTPUT_CEILING = "max_output_tokens"
     TOOLS = "tools"
     VISION = "vision"
     AUDIO_INPUT = "audio_input"

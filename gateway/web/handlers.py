@@ -21,8 +21,9 @@ from gateway.dialects.openai_completions import (
 )
 from gateway.dialects.openai_render import ChatStream, render_chat
 from gateway.dialects.query import decode_path, parse_form, parse_query
-from gateway.pipeline import route
-from gateway.pipeline.identify import Presented
+from gateway.pipeline import plan, route
+from gateway.pipeline.call import Services
+from gateway.pipeline.identify import Caller, Presented
 from gateway.pipeline.route import Target
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.events import Collected
@@ -190,6 +191,13 @@ def presented_by(request: web.Request, api_key: object = None) -> Presented:
     return Presented(request.remote or "", ",".join(forwarded) if forwarded else "", tuple(secrets))
 
 
+def expected_target(ask: Ask, caller: Caller, services: Services) -> Target:
+    """Return the target that would be asked first; raises what a call would, and counts nothing."""
+    plan.hold_model(caller, ask, services)
+    may_cost = services.may_cost or not caller.is_anonymous
+    return route.candidates(services.router.find(ask.model), ask, may_cost=may_cost)[0]
+
+
 async def _openai(
     request: web.Request,
     parse: Callable[[JsonObject], Ask],
@@ -261,9 +269,7 @@ async def parameters_of(request: web.Request) -> dict[str, Any]:  # Any: text, o
 def _head(request: web.Request, rendering: WordsRendering, presented: Presented) -> web.Response:
     """Answer the headers that are known without generating anything; nothing is counted."""
     services = request.app[SERVING].services
-    services.identifier.identify(presented)
-    found = services.router.find(rendering.ask.model)
-    target = route.candidates(found, rendering.ask)[0]
+    target = expected_target(rendering.ask, services.identifier.identify(presented), services)
     if rendering.ask.is_stream:
         media_type = "text/event-stream; charset=utf-8"
     else:

@@ -15,7 +15,7 @@ from gateway.dialects.dynaspark import merge
 from gateway.dialects.dynaspark_feed import image_event
 from gateway.dialects.dynaspark_image import ImageQuery, image_answer, parse_image, picture_path
 from gateway.dialects.query import parse_query
-from gateway.pipeline import route
+from gateway.pipeline import plan
 from gateway.pipeline.identify import Presented
 from gateway.schema.ask import Ask
 from gateway.schema.images import Finishing, ImageAnswer, Picture
@@ -24,7 +24,7 @@ from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
 from gateway.web.base import public_base, reached_base
 from gateway.web.feeds import Feeds, may_appear
-from gateway.web.handlers import parameters_of, presented_by, prompt_of_path
+from gateway.web.handlers import expected_target, parameters_of, presented_by, prompt_of_path
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING, Serving, shared_headers
 
@@ -165,14 +165,13 @@ async def _generate(
         return await answer(request, rendering, presented)
     # Whoever calls is known before anything is said of a picture, even that it is unchanged.
     caller = serving.services.identifier.identify(presented)
+    plan.hold_model(caller, ask, serving.services)
     if is_reading and query.has_seed and not query.is_private:
         stored = await serving.album.find(query.identity)
         if stored is not None:
             picture = Picture(stored.data, stored.media_type)
             return await _show(request, picture, media_type, query, may_be_kept=may_be_kept)
-    may_cost = serving.services.may_cost or not caller.is_anonymous
-    found = serving.services.router.find(ask.model)
-    target = route.candidates(found, ask, may_cost=may_cost)[0]
+    target = expected_target(ask, caller, serving.services)
     is_same = is_reading and query.has_seed and target.card.deterministic
     tag = tag_of(query, target.name, media_type) if is_same else ""
     headers = _headers(query, media_type, tag, _DAY if may_be_kept else _NO_STORE)
@@ -277,8 +276,7 @@ def _head(
 ) -> web.Response:
     """Answer the headers that are known without generating anything; nothing is counted."""
     services = request.app[SERVING].services
-    services.identifier.identify(presented)
-    target = route.candidates(services.router.find(ask.model), ask)[0]
+    target = expected_target(ask, services.identifier.identify(presented), services)
     own = {"Cache-Control": _NO_STORE, "X-Provider": target.connected.name, **headers}
     shared = {**shared_headers(request), hdrs.CONTENT_TYPE: media_type}
     return web.Response(headers=shared | own)
