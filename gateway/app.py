@@ -20,6 +20,7 @@ from gateway.connecting import connect, routes_of
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
+from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.route import Router
 from gateway.pipeline.waiting import WaitingRoom
@@ -134,6 +135,8 @@ async def open_gateway(
         stack.push_async_callback(background.aclose)
         state = await stack.enter_async_context(open_state(loaded, environ, clock))
         background.start("state", state.keep())
+        for line in gone_plans(state.keys, document, now=clock.now().timestamp()):
+            _log.warning(line)
         images = document.images
         fetch = await stack.enter_async_context(
             connect_fetch(document.egress.allow, clock=clock, body_bytes=images.source_bytes)

@@ -1,11 +1,15 @@
 """`dynagate check`."""
 
 from collections.abc import Sized
+from typing import TYPE_CHECKING
 
 import typer
 
 from gateway.cli.options import ConfigOption
 from gateway.cli.report import config_errors_reported
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
 
 
 def check(config: ConfigOption = None) -> None:
@@ -30,6 +34,31 @@ def check(config: ConfigOption = None) -> None:
             typer.echo(
                 f"{name} lacks weights: {', '.join(missing)}: `dynagate models pull --needed`"
             )
+    for line in _gone_plans(loaded):
+        typer.echo(line)
+
+
+def _gone_plans(loaded: "Loaded") -> list[str]:
+    """Return what there is to say of keys whose plan is gone; a database is looked at, not made."""
+    import asyncio
+    import os
+    from datetime import UTC, datetime
+
+    from gateway.config.database import place_of
+    from gateway.pipeline.gone_plans import gone_plans
+    from gateway.state.errors import StateError
+
+    place = place_of(loaded.document.state.url, os.environ)
+    if place is None:
+        return []
+    from gateway.state.sql.database import look
+    from gateway.state.sql.keys import read_keys
+
+    try:
+        keys = asyncio.run(look(place, read_keys))
+    except StateError as error:
+        return [f"state.url: {error}"]
+    return gone_plans(keys or (), loaded.document, now=datetime.now(UTC).timestamp())
 
 
 def _count(things: Sized, noun: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
+    from gateway.config.document import Document
     from gateway.state.keys import Key
     from gateway.state.sql.database import Transaction
 
@@ -71,11 +72,12 @@ def list_keys(
     found = _with_database(
         config, lambda connection: read_keys(connection, with_revoked=with_revoked)
     )
+    document = _document(config)
     if as_json:
-        print_json([_described(key) for key in found])
+        print_json([_described_fully(key, document) for key in found])
         return
     header = ("ID", "KEY", "NAME", "OWNER", "PLAN", "CREATED", "EXPIRES", "STATE")
-    print_table(header, [_cells(key) for key in found])
+    print_table(header, [_cells(key, document) for key in found])
 
 
 def show_key(key: KeyArgument, *, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -84,11 +86,11 @@ def show_key(key: KeyArgument, *, config: ConfigOption = None, as_json: JsonOpti
     async def look(connection: "Transaction") -> "Key":
         return await _one(connection, key)
 
-    described = _described(_with_database(config, look))
+    found, document = _with_database(config, look), _document(config)
     if as_json:
-        print_json(described)
+        print_json(_described_fully(found, document))
         return
-    for name, value in described.items():
+    for name, value in {**_described(found), "plan": _plan(found, document)}.items():
         text = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{name:<11} {'-' if text in {None, ''} else text}")
 
@@ -147,14 +149,19 @@ def _with_database(config: "Path | None", work: "Callable[[Transaction], Awaitab
 
 def _check_plan(plan: str, config: "Path | None") -> None:
     """Exit with 2 if no plan of that name is configured; `default` always is."""
-    from gateway.cli.preparation import load_config
     from gateway.state.keys import DEFAULT_PLAN
 
-    with config_errors_reported():
-        plans = load_config(config).document.plans
+    plans = _document(config).plans
     if plan != DEFAULT_PLAN and plan not in plans:
         known = ", ".join({DEFAULT_PLAN: None, **plans})
         end(f"--plan {plan}: there is no such plan; known are {known}", WRONG)
+
+
+def _document(config: "Path | None") -> "Document":
+    from gateway.cli.preparation import load_config
+
+    with config_errors_reported():
+        return load_config(config).document
 
 
 async def _one(connection: "Transaction", name: str) -> "Key":
@@ -192,10 +199,24 @@ def _described(key: "Key") -> dict[str, Any]:  # Any: what is printed as JSON.
     }
 
 
-def _cells(key: "Key") -> tuple[str, ...]:
+def _described_fully(key: "Key", document: "Document") -> dict[str, Any]:  # Any: as above.
+    """Return what is printed of a key beside its configuration."""
+    from gateway.pipeline.gone_plans import is_gone
+
+    return {**_described(key), "is_plan_gone": is_gone(key, document)}
+
+
+def _cells(key: "Key", document: "Document") -> tuple[str, ...]:
     created, expires = _told(key.created_at), _told(key.expires_at)
-    cells = (key.id, key.prefix, key.name, key.owner, key.plan, created, expires, _state(key))
+    plan, state = _plan(key, document), _state(key)
+    cells = (key.id, key.prefix, key.name, key.owner, plan, created, expires, state)
     return tuple(cell or "-" for cell in cells)
+
+
+def _plan(key: "Key", document: "Document") -> str:
+    from gateway.pipeline.gone_plans import is_gone
+
+    return f"{key.plan} (gone)" if is_gone(key, document) else key.plan
 
 
 def _state(key: "Key") -> str:

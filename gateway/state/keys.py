@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,9 @@ class Keys(Protocol):
     def find(self, text: str) -> Key | None:
         """Return the key that `text` is, be it valid or expired."""
 
+    def __iter__(self) -> Iterator[Key]:
+        """Return all that are known."""
+
 
 class HeldKeys:
     """Keys in memory, by their hash: how long a look-up takes says nothing of any key."""
@@ -57,6 +60,10 @@ class HeldKeys:
     def find(self, text: str) -> Key | None:
         """See `Keys.find`."""
         return self._keys.get(digest_of(text)) if self._keys else None
+
+    def __iter__(self) -> Iterator[Key]:
+        """See `Keys.__iter__`."""
+        return iter(self._keys.values())
 
     def hold(self, keys: Iterable[Key]) -> None:
         """Know `keys`, and no other."""

@@ -147,3 +147,44 @@ def test_a_plan_names_models_that_there_are(configured: CommandLine) -> None:
     assert done.returncode == 2
     assert "plans.team.models.1: no model is called mm" in done.stderr
     assert "models.0" not in done.stderr
+
+
+def test_a_key_whose_plan_is_gone_is_marked_and_check_says_so(configured: CommandLine) -> None:
+    configured.write(CONFIG + "plans: {team: {}, small: {}}\n")
+    ended = told(configured("keys", "create", "carol", "--plan", "small", "--json"))
+    kept = told(configured("keys", "create", "alice", "--json"))
+    gone = told(configured("keys", "create", "bob", "--plan", "team", "--json"))
+    configured("keys", "revoke", ended["id"])
+    before = configured("check")
+    configured.write(CONFIG)
+
+    rows = {row["id"]: row["is_plan_gone"] for row in told(configured("keys", "list", "--json"))}
+    table = configured("keys", "list").stdout
+    shown = told(configured("keys", "show", gone["id"], "--json"))
+    read = configured("keys", "show", gone["id"]).stdout
+    after = configured("check")
+
+    assert rows == {kept["id"]: False, gone["id"]: True}
+    assert "team (gone)" in table
+    assert "team (gone)" in read
+    assert "default (gone)" not in table
+    assert (shown["plan"], shown["is_plan_gone"]) == ("team", True)
+    assert "plans." not in before.stdout
+    said = "plans.team is not in the configuration: 1 key of it has what limits.anonymous allows"
+    assert said in after.stdout.splitlines()
+    assert "small" not in after.stdout
+    assert (before.returncode, after.returncode) == (0, 0)
+
+
+def test_check_makes_no_database_and_says_what_is_wrong_with_one(configured: CommandLine) -> None:
+    path = configured.folder / "state.sqlite"
+    without = configured("check")
+    is_made = path.exists()
+    path.write_bytes(b"no database" * 100)
+    damaged = configured("check")
+
+    assert (without.returncode, is_made) == (0, False)
+    assert "state.url" not in without.stdout
+    assert damaged.returncode == 0
+    assert "is damaged, or no SQLite database" in damaged.stdout
+    assert path.read_bytes() == b"no database" * 100

@@ -96,15 +96,25 @@ async def test_who_asks_for_no_length_gets_the_plans_and_is_told(
 @pytest.mark.parametrize(
     ("default", "limit"), [({}, "100"), ({"default": {"requests": "7/hour"}}, "7")]
 )
-async def test_a_key_whose_plan_is_gone_has_the_default(
-    begin: Begin, keys: Keys, default: dict[str, Any], limit: str
+async def test_a_key_whose_plan_is_gone_has_the_default_and_the_log_says_so(
+    begin: Begin,
+    keys: Keys,
+    default: dict[str, Any],
+    limit: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     _, key = await with_key(begin, keys, "small")
+    capfd.readouterr()
     caller = await begin(state={"url": SQLITE}, plans=default)
 
-    reply = await caller.ask("GET", GENERATE, headers=bearer(key))
+    replies = [await caller.ask("GET", GENERATE, headers=bearer(key)) for _ in range(2)]
 
-    assert reply.headers["X-RateLimit-Limit"] == limit
+    assert replies[0].headers["X-RateLimit-Limit"] == limit
+    said = capfd.readouterr().err
+    instead = "plans.default" if default else "limits.anonymous"
+    assert said.count("plans.small is not in the configuration") == 1
+    assert f"1 key of it has what {instead} allows" in said
+    assert key not in said
 
 
 async def test_priced_targets_of_a_public_gateway_are_open_to_keys_alone(

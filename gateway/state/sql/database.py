@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.config.database import Place
-from gateway.state.errors import StateError
+from gateway.state.errors import OutdatedError, StateError
 
 Transaction = AsyncConnection
 """What keeps and finds, for those who may not know what is behind it."""
@@ -93,3 +93,34 @@ async def transact(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -
         raise StateError(database.explained(error)) from None
     finally:
         await database.aclose()
+
+
+async def look(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -> _T | None:
+    """Do `work`, which only reads, in a database that is there and up to date; None elsewhere.
+
+    Nothing is made, and nothing brought up to date. Raises `StateError`.
+    """
+    try:
+        database = await _existing(place)
+    except OutdatedError:
+        return None
+    if database is None:
+        return None
+    try:
+        async with database.reading.connect() as connection:
+            return await work(connection)
+    except (SQLAlchemyError, OSError) as error:
+        raise StateError(database.explained(error)) from None
+    finally:
+        await database.aclose()
+
+
+async def _existing(place: Place) -> Database | None:
+    if isinstance(place, Path):
+        from gateway.state.sql.sqlite import existing_file  # noqa: PLC0415 - one of the two.
+
+        return await existing_file(place)
+    from gateway.state.sql.postgresql import open_server  # noqa: PLC0415 - as above.
+
+    database, _ = await open_server(place, is_upgrade=False, is_gateway=False)
+    return database

@@ -102,6 +102,31 @@ async def open_file(path: Path, *, is_gateway: bool) -> tuple[SQLiteFile, str | 
         raise
 
 
+async def existing_file(path: Path) -> SQLiteFile | None:
+    """Return the file if there is one, to be read as it is.
+
+    Raises `OutdatedError` if its tables are not today's, `StateError`.
+    """
+    try:
+        if not await asyncio.to_thread(path.is_file):
+            return None
+        database = SQLiteFile(path)
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}; {_ELSEWHERE}"
+        raise StateError(message) from None
+    try:
+        async with database.reading.connect() as connection:
+            tables = await _tables(connection, path)
+            await bring_up_to_date(connection, str(path), tables, may_change=False)
+    except SQLAlchemyError as error:
+        await database.aclose()
+        raise StateError(database.explained(error)) from None
+    except BaseException:
+        await database.aclose()
+        raise
+    return database
+
+
 async def _opened(path: Path, lock: sqlite3.Connection | None) -> tuple[SQLiteFile, str | None]:
     clock = asyncio.get_running_loop().time
     last = clock() + _BUSY_MS / 1000
