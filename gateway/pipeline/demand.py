@@ -60,7 +60,8 @@ def output_ceiling(ask: Ask) -> tuple[str | None, int]:
     if given := ceilings_of(ask):
         name = max(given, key=lambda one: given[one])
         return name, given[name] * choices
-    known = ask.knobs.get("max_output_tokens")
+    # A format's own fields have been looked at: what else one names is not what it is held to.
+    known = None if ask.wire is not None else ask.knobs.get("max_output_tokens")
     if isinstance(known, int):
         return "max_tokens", known * choices
     return None, OUTPUT_TOKENS * choices
