@@ -22,6 +22,7 @@ from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
 from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.identify import Identifier
+from gateway.pipeline.prices import open_prices
 from gateway.pipeline.route import Router
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watches
@@ -153,9 +154,10 @@ async def open_gateway(
             name: await connect(provider, stack, environ, (clock, background, fetch))
             for name, provider in providers.items()
         }
+        routes = routes_of(document, connected)
         services = Services(
             document=document,
-            router=Router(routes_of(document, connected)),
+            router=Router(routes),
             identifier=Identifier(
                 document.server.trusted_proxies,
                 keys=state.keys,
@@ -174,6 +176,7 @@ async def open_gateway(
             pictures=pictures,
             redact=redact,
             fetch=fetch,
+            prices=await open_prices(routes, clock, document.ledger.aborted),
             may_cost=document.server.is_loopback,
         )
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.config.callers import Auth, Limits, Plan
 from gateway.config.database import check_postgres, is_postgres
+from gateway.config.ledger import Ledger
 from gateway.config.listeners import Admin, Server
 from gateway.config.section import Section
 from gateway.config.upstreams import Model, Provider
@@ -116,6 +117,7 @@ class Document(Section):
     limits: Limits = Limits()
     plans: dict[str, Plan] = Field(default_factory=dict)
     state: State = State()
+    ledger: Ledger = Ledger()
     egress: Egress = Egress()
     images: Images = Images()
     feeds: Feeds = Feeds()

@@ -4,7 +4,9 @@ It never waits, since it also runs under cancellation.
 """
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.prices import Cost
 from gateway.schema.json import JsonObject
+from gateway.schema.usage import Usage
 
 
 def account(call: Call, services: Services) -> None:
@@ -12,6 +14,7 @@ def account(call: Call, services: Services) -> None:
     now = services.clock.monotonic()
     usage = call.usage
     target = call.target
+    cost = services.prices.cost(call)
     provider = target.connected.name if target else "-"
     # 499 is what proxies log for a caller that left before the answer's end.
     status = 499 if call.is_aborted else call.error.status if call.error else 200
@@ -41,6 +44,7 @@ def account(call: Call, services: Services) -> None:
         fields["first_token_ms"] = round(first_s * 1000, 1)
     if usage is not None:
         fields["input_tokens"], fields["output_tokens"] = tokens
+    fields |= _bill(usage, cost)
     if call.tried:
         fields["failed_attempts"] = [f"{t.target.name}: {t.failure}" for t in call.tried]
     if call.error is not None:
@@ -50,3 +54,11 @@ def account(call: Call, services: Services) -> None:
     if call.client_request_id is not None:
         fields["client_request_id"] = call.client_request_id
     services.log.write(fields)
+
+
+def _bill(usage: Usage | None, cost: Cost) -> JsonObject:
+    """Return what there is to say of a call's cost; nothing of one that is free."""
+    bill: JsonObject = {"is_estimated": True} if usage and usage.is_estimated else {}
+    if cost.version:
+        bill["cost_usd_micros"] = cost.usd_micros
+    return bill

@@ -16,6 +16,7 @@ from gateway.pipeline.route import Target, dropped_knobs
 from gateway.pipeline.tries import at_target, first_answer
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest
+from gateway.schema.meter import Written
 from gateway.schema.reply import Reply
 from gateway.schema.wires import fields_of
 from gateway.sdk.providers import Attempt
@@ -82,6 +83,7 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
     is_forwarded = (
         ask.wire in target.wires and target.forwarding is not None and call.request is None
     )
+    call.usage, call.written = None, Written()
     call.path = "forward" if is_forwarded else _BY_ANSWER[ask.answer]
     is_stream = ask.is_stream or ask.answer == "bytes"
     work = partial(_PATHS[call.path, is_stream], call, target, try_it, services)

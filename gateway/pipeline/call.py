@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gateway.config.document import Document
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.identify import Caller, Identifier, Presented
+from gateway.pipeline.prices import Prices
 from gateway.pipeline.route import Router, Target
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watch
@@ -15,6 +16,7 @@ from gateway.schema.audio import Transcript
 from gateway.schema.chat import AudioOutput, ChatRequest
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.images import Picture
+from gateway.schema.meter import Written
 from gateway.schema.usage import Usage
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock
@@ -38,6 +40,7 @@ class Services:
     redact: Callable[[str], str]
     fetch: HttpClient
     """For callers' URLs: guarded."""
+    prices: Prices
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
 
@@ -98,6 +101,16 @@ class Call:
     set_params: tuple[str, ...] = ()
     """What the caller's plan set on the request."""
     usage: Usage | None = None
+    """What the upstream said; after the call what was counted in its place, too."""
+    input_tokens: int | None = None
+    """An estimate, made before the request is dropped; None while that is there."""
+    output_ceiling: int | None = None
+    """The most tokens that the target may write, where the request says so."""
+    written: Written = field(default_factory=Written)
+    images: int = 0
+    """Pictures made."""
+    audio_s: float = 0.0
+    """Seconds of sound heard or spoken, as far as anybody knows."""
     model: str | None = None
     """What the upstream called itself."""
     path: str = ""

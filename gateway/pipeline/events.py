@@ -10,7 +10,19 @@ from gateway.pipeline.links import inlined
 from gateway.pipeline.route import Target
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
-from gateway.schema.events import Finish, Folder, Started, StreamEvent, is_meaningful
+from gateway.schema.events import (
+    AudioDelta,
+    Finish,
+    Folder,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    is_meaningful,
+)
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.reply import Answer, Events
 from gateway.schema.usage import Usage
@@ -88,6 +100,8 @@ def _generation(call: Call, target: Target, attempt: Attempt) -> AsyncGenerator[
     if not isinstance(meant, ChatRequest | CompletionRequest):
         raise UpstreamError(Failure.UNSUPPORTED, "this is no text to generate")
     request = replace(meant, model=target.model)
+    sampling = meant.sampling
+    call.output_ceiling = (sampling.max_output_tokens or 0) * sampling.n or None
     known = target.card.parameters
     if known is not None:
         # What was asked for and is not there is named in a header; a seed of our own is not.
@@ -118,12 +132,28 @@ def _as_chat(
 
 
 def _note(event: StreamEvent, call: Call) -> None:
-    if isinstance(event, Usage):
+    said = _said(event)
+    if said:
+        call.written.add(len(said))
+    elif isinstance(event, Usage):
         call.usage = event
     elif isinstance(event, Started) and event.model is not None:
         call.model = event.model
 
 
+def _said(event: StreamEvent) -> str:
+    match event:
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
+            return event.text
+        case ToolCallDelta():
+            return event.arguments
+        case ToolCallStarted():
+            return event.name
+        case AudioDelta():
+            return event.transcript
+        case Started() | Finish() | Usage():
+            return ""
+
+
 def _size(event: StreamEvent) -> int:
-    text = getattr(event, "text", "") or getattr(event, "arguments", "")
-    return len(text) + len(getattr(event, "data", b""))
+    return len(_said(event)) + len(getattr(event, "data", b""))

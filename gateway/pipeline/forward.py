@@ -9,11 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
 from gateway.pipeline.call import Call, Held, Services
+from gateway.pipeline.count import ceiling_of
 from gateway.pipeline.links import data_url
 from gateway.pipeline.route import Target
 from gateway.pipeline.watched import Watched
+from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.json import JsonObject, Wire, read_object
+from gateway.schema.meter import FrameMeter, written_in
 from gateway.schema.reply import Frames, Stream, Whole
 from gateway.schema.sse import DONE, FrameTooLargeError, Splitter, data_of, frames_of
 from gateway.schema.wires import (
@@ -66,7 +69,7 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
         target.connected.gate.leave()
         return Whole(head)
     call.held = Held(close, target.connected.gate.leave)
-    call.ask.document = {}
+    _drop_request(call)
     silence_s = services.document.deadlines.between_tokens_s
     return Stream("application/json", _rest(head, pieces, call, silence_s))
 
@@ -90,6 +93,7 @@ def _look_at(wire: Wire, body: bytes, call: Call) -> None:
     if not is_answer(wire, reply, call.ask.document):
         raise UpstreamError(Failure.TRANSIENT, "the answer is empty, or not what was asked for")
     call.usage = usage_of(reply)
+    call.written = written_in(reply)
     model = reply.get("model")
     call.model = model if isinstance(model, str) else None
 
@@ -104,6 +108,7 @@ async def _rest(
 ) -> AsyncGenerator[bytes]:
     """Yield a large reply; raise `CallError` when it breaks off."""
     tail, size = head[-TAIL_BYTES:], len(head)
+    call.written.add(0)
     name = call.target.connected.name if call.target else "the provider"
     try:
         yield head
@@ -116,6 +121,7 @@ async def _rest(
             yield piece
     finally:
         call.usage = usage_at_end(tail, read_object)
+        call.written.characters = size
     if not ends_like_reply(tail):
         message = f"{name} broke off its answer"
         raise CallError("upstream_failed", message, failure=Failure.TRANSIENT)
@@ -135,8 +141,15 @@ async def stream(call: Call, target: Target, attempt: Attempt, services: Service
         await close()
         raise
     call.held = Held(close, target.connected.gate.leave)
-    call.ask.document = {}  # No other target will need it, and the stream may last for minutes.
+    _drop_request(call)
     return Frames(relay.frames(held))
+
+
+def _drop_request(call: Call) -> None:
+    """Let go of the document: no other target will need it, and the answer may last for minutes."""
+    call.input_tokens = input_tokens(call.ask)
+    call.output_ceiling = ceiling_of(call.ask)
+    call.ask.document = {}
 
 
 def _prepare(call: Call, target: Target) -> tuple[Wire, JsonObject, ForwardingProvider]:
@@ -163,6 +176,7 @@ class _Relay:
         self._silence_s = silence_s
         self._splitter = Splitter()
         self._tap = Tap(read_object, is_usage_wanted=call.ask.is_usage_wanted)
+        self._meter = FrameMeter()
 
     async def hold(self) -> bytes:
         """Return the first frames, up to and with the first meaningful one.
@@ -173,9 +187,12 @@ class _Relay:
         while not (is_over or self._tap.is_done):
             block, is_over = await self._next()
             held += block
-            for frame in frames_of(block):
+            frames = frames_of(block)
+            for frame in frames:
                 count += 1
                 if self._is_first_of_answer(frame):
+                    self._meter.learn(next(frames, b""))
+                    self._settle()
                     return bytes(held)
             if self._tap.error is not None:
                 raise UpstreamError(Failure.TRANSIENT, error_message(self._tap.error))
@@ -210,7 +227,7 @@ class _Relay:
             self._explain(error)
         finally:
             watch.rest()
-            self._call.usage = tap.usage
+            self._settle()
 
     async def _next(self) -> tuple[bytes, bool]:
         """Return the frames that the next piece completes, and whether it was the last."""
@@ -220,18 +237,35 @@ class _Relay:
             block, is_over = self._splitter.rest(), True
         except FrameTooLargeError as error:
             raise UpstreamError(Failure.TRANSIENT, str(error)) from error
-        return (self._tap.watch(block) if block else block), is_over
+        if block:
+            was_finished = self._tap.is_finished
+            block = self._tap.watch(block)
+            self._meter.watch(block)
+            if self._tap.is_finished and not was_finished:
+                self._meter.finish(block)
+        return block, is_over
 
     def _is_first_of_answer(self, frame: bytes) -> bool:
         data = data_of(frame)
         if not data or data == b"[DONE]":
+            self._meter.skip(frame)
             return False
         chunk = read_object(data)
         if chunk is None:
             raise UpstreamError(Failure.TRANSIENT, "an event is not a JSON object")
         if self._call.model is None and isinstance(chunk.get("model"), str):
             self._call.model = chunk["model"]
-        return is_meaningful(chunk)
+        if not is_meaningful(chunk):
+            self._meter.skip(frame)
+            return False
+        self._meter.begin(frame, chunk)
+        return True
+
+    def _settle(self) -> None:
+        """Note in the call what has been used so far."""
+        tap = self._tap
+        self._call.usage = tap.usage
+        self._call.written = self._meter.written(is_done=tap.is_done)
 
     def _explain(self, error: CancelledError | UpstreamError | HttpError) -> None:
         """Raise what the caller is told of an answer that broke off; after `[DONE]` it did not."""

@@ -32,6 +32,10 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
         thing = await _finished(thing, call, services)
     if isinstance(thing, Embeddings | Transcript):
         call.usage = thing.usage
+    if isinstance(thing, ImageAnswer):
+        call.images = len(thing.images)
+    if isinstance(thing, Transcript):
+        call.audio_s = thing.duration_s or 0.0
     if isinstance(thing, Embeddings | ImageAnswer | Moderation):
         call.model = thing.model
     target.connected.gate.leave()

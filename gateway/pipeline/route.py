@@ -71,7 +71,7 @@ class Target:
     def is_priced(self) -> bool:
         """Whether a call costs the operator money, as far as anybody said."""
         price = self.card.price
-        return self.connected.is_paid if price is None else price.input > 0 or price.output > 0
+        return self.connected.is_paid if price is None else not price.is_free
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from gateway.pipeline import plan, quota, route
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.count import count
 from gateway.pipeline.lenders import lent
 from gateway.pipeline.speaking import spoken
 from gateway.schema.failure import CallError
@@ -57,5 +58,6 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
             if call.held is not None:
                 await call.held.release()
         finally:
+            count(call, services)
             quota.settle(call)
             account(call, services)

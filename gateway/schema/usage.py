@@ -19,6 +19,9 @@ class Usage:
     audio_in_tokens: int = 0
     audio_out_tokens: int = 0
     is_estimated: bool = False
+    """Nobody told the counts: they are made out of lengths of texts."""
+    cost_usd_micros: int | None = None
+    """What the upstream says that it charges, in millionths of a US dollar."""
 
     @property
     def total_in(self) -> int:
@@ -36,10 +39,18 @@ class Usage:
         return self.output_tokens + self.reasoning_tokens + self.audio_out_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Return the sum, bucket by bucket; estimated if either part is."""
+        """Return the sum, bucket by bucket; estimated if either part is.
+
+        What is charged is known if both parts say it.
+        """
         sums = {
             field.name: getattr(self, field.name) + getattr(other, field.name)
             for field in fields(self)
-            if field.name != "is_estimated"
+            if field.name.endswith("_tokens")
         }
-        return Usage(**sums, is_estimated=self.is_estimated or other.is_estimated)
+        costs = (self.cost_usd_micros, other.cost_usd_micros)
+        return Usage(
+            **sums,
+            is_estimated=self.is_estimated or other.is_estimated,
+            cost_usd_micros=None if None in costs else sum(cost or 0 for cost in costs),
+        )

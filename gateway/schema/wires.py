@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from gateway.schema.json import JsonObject, Wire
 from gateway.schema.sse import DONE, data_of, frames_of
+from gateway.schema.stated_cost import stated_cost
 from gateway.schema.usage import Usage
 
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
@@ -15,6 +16,8 @@ _EMPTY, _EMPTY_SPACED = b'"choices":[]', b'"choices": []'
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _EDGE_BYTES = 1024
 _MESSAGE_CHARS = 64 * 1024
+_MOST_TOKENS = 10**12
+"""Of tokens: more is nonsense that no column holds."""
 _KNOB_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "max_output_tokens": ("max_tokens", "max_completion_tokens"),
@@ -120,16 +123,22 @@ def usage_of(document: JsonObject) -> Usage | None:
     went_out = went_out if isinstance(went_out, dict) else {}
     prompt, completion = _count(said, "prompt_tokens"), _count(said, "completion_tokens")
     cached = min(_count(came_in, "cached_tokens"), prompt)
-    heard = min(_count(came_in, "audio_tokens"), prompt - cached)
-    reasoned = min(_count(went_out, "reasoning_tokens"), completion)
+    written = min(_count(came_in, "cache_write_tokens"), prompt - cached)
+    heard = min(_count(came_in, "audio_tokens"), prompt - cached - written)
+    reasoned = _count(went_out, "reasoning_tokens")
+    if reasoned and _count(said, "total_tokens") == prompt + completion + reasoned:
+        completion += reasoned  # xAI's completion tokens are those of the answer alone.
+    reasoned = min(reasoned, completion)
     spoken = min(_count(went_out, "audio_tokens"), completion - reasoned)
     return Usage(
-        input_tokens=prompt - cached - heard,
+        input_tokens=prompt - cached - written - heard,
         cached_input_tokens=cached,
+        cache_write_tokens=written,
         audio_in_tokens=heard,
         output_tokens=completion - reasoned - spoken,
         reasoning_tokens=reasoned,
         audio_out_tokens=spoken,
+        cost_usd_micros=stated_cost(said),
     )
 
 
@@ -238,7 +247,7 @@ def _says_done(block: bytes) -> bool:
 
 def _count(where: JsonObject, name: str) -> int:
     value = where.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
+    return min(value, _MOST_TOKENS) if isinstance(value, int) and value > 0 else 0
 
 
 TAIL_BYTES = 4096

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from logging import Logger
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.events import StreamEvent
@@ -35,13 +35,38 @@ API = 1
 Modality = Literal["text", "image", "audio", "embedding", "moderation"]
 
 
+_MOST_USD = 1_000_000
+_Usd = Annotated[float, Field(ge=0, le=_MOST_USD, allow_inf_nan=False)]
+
+
 class Price(BaseModel):
-    """US dollars for a million tokens; a target with any price above 0 is priced."""
+    """US dollars for a million tokens, a picture, a second of sound or a call.
+
+    The buckets are those of `Usage`, which are disjoint: `cached_input` is not part of what
+    `input` is paid for. None is as `input`, or as `output`. A target with any price above 0 is
+    priced.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    input: float = 0.0
-    output: float = 0.0
+    input: _Usd = 0.0
+    cached_input: _Usd | None = None
+    cache_write: _Usd | None = None
+    output: _Usd = 0.0
+    reasoning: _Usd | None = None
+    audio_in: _Usd | None = None
+    audio_out: _Usd | None = None
+    image: _Usd = 0.0
+    """For a picture made."""
+    audio_second: _Usd = 0.0
+    """For a second of sound, heard or spoken."""
+    request: _Usd = 0.0
+    """For a call that was answered."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not any(getattr(self, name) for name in type(self).model_fields)
 
 
 class ModelCard(BaseModel):
@@ -52,6 +77,7 @@ class ModelCard(BaseModel):
     limits of those knobs, both ends included. `deterministic`: the same request and seed give the
     same picture. `fetches_links`: its host is out on the internet and gets the URLs of callers'
     pictures itself; for every other the gateway fetches them and sends what is there.
+    `prices_of`: the provider of `genai-prices` whose prices hold where `price` says nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -72,6 +98,7 @@ class ModelCard(BaseModel):
     deterministic: bool | None = None
     fetches_links: bool | None = None
     price: Price | None = None
+    prices_of: str | None = None
 
     def over(self, other: "ModelCard") -> "ModelCard":
         """Return this card with what it leaves open taken from `other`."""

@@ -109,8 +109,10 @@ def _values(events: Sequence[StreamEvent]) -> Iterator[str]:
         if isinstance(event, Usage):
             for bucket in fields(event):
                 count = getattr(event, bucket.name)
+                if bucket.name == "cost_usd_micros" and count is None:
+                    continue
                 if not isinstance(count, int) or count < 0:
-                    yield f"{bucket.name} is {count!r}: token counts are whole and not negative"
+                    yield f"{bucket.name} is {count!r}: counts are whole and not negative"
         elif isinstance(event, Finish) and not event.reason:
             yield "a Finish has no reason; `stop` is the usual one"
         elif isinstance(event, TextDelta | ReasoningDelta | RefusalDelta) and not _is_utf8(

@@ -14,8 +14,8 @@ from gateway.dialects.errors import error_body, error_headers
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
-from gateway.sdk.providers import ModelCard
 from gateway.state.opening import State
+from gateway.sdk.providers import ModelCard, Price
 from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
@@ -162,5 +162,11 @@ def card_json(name: str, card: ModelCard, provider: str) -> dict[str, object]:
         "voices": list(card.voices or ()),
         "context": card.context,
         "licence": card.licence,
-        "price": None if card.price is None else card.price.model_dump(),
+        "price": None if card.price is None else _price_json(card.price),
     }
+
+
+def _price_json(price: Price) -> dict[str, object]:
+    """Return what is paid for tokens in and out, and what else has a price."""
+    said = price.model_dump(exclude_defaults=True)
+    return {"input": price.input, "output": price.output, **said}

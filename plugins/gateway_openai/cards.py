@@ -35,15 +35,23 @@ _CHATS = (
 )
 
 
-def card_of(model: str, *, fetches_links: bool | None = None) -> ModelCard:
-    """Return the card; a configured one wins over it. `fetches_links` is what the host does."""
+def card_of(
+    model: str, *, fetches_links: bool | None = None, prices_of: str | None = None
+) -> ModelCard:
+    """Return the card; a configured one wins over it.
+
+    `fetches_links` is what the host does, `prices_of` what `genai-prices` calls it.
+    """
     for sort in _SORTS:
         if re.search(sort.name, model, re.IGNORECASE):
-            return ModelCard(input_modalities=sort.takes, output_modalities=sort.makes)
+            return ModelCard(
+                input_modalities=sort.takes, output_modalities=sort.makes, prices_of=prices_of
+            )
     chat = next(sort for sort in _CHATS if re.search(sort.name, model, re.IGNORECASE))
     return ModelCard(
         input_modalities=chat.takes,
         output_modalities=chat.makes,
         json_object=True,
         fetches_links=fetches_links,
+        prices_of=prices_of,
     )

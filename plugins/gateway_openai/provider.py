@@ -58,6 +58,7 @@ class OpenAI:
         self._row = row
         self._fetch = deps.fetch
         self._fetches_links = settings.fetches_links()
+        self._prices_of = settings.prices_of()
         self._host = Reached(deps.http, row.base_url, headers)
 
     def forward(
@@ -156,8 +157,8 @@ class OpenAI:
         return media.transcript_of(await reply_of(exchange))
 
     def card(self, model: str) -> ModelCard:
-        """Say what the name of a model tells of it, and the host of its links."""
-        return card_of(model, fetches_links=self._fetches_links)
+        """Say what the name of a model tells of it, and its host of links and prices."""
+        return card_of(model, fetches_links=self._fetches_links, prices_of=self._prices_of)
 
     async def models(self) -> Sequence[ListedModel]:
         """Ask the host which models there are."""

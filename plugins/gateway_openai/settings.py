@@ -81,6 +81,24 @@ class OpenAISettings(BaseModel):
             return None
         return None if urlsplit(self.row().base_url).hostname == "127.0.0.1" else True
 
+    def prices_of(self) -> str | None:
+        """Return what `genai-prices` calls the host, if it is a known one, by name or by address.
+
+        A server without a key asks for no money.
+        """
+        if self.api_key is None and not self.headers:
+            return None
+        rows = hosts()
+        if self.base_url is None:
+            return rows[self.host].prices_of if self.host else None
+        where = urlsplit(self.base_url).hostname
+        if where == "127.0.0.1":
+            return None
+        return next(
+            (row.prices_of for row in rows.values() if urlsplit(row.base_url).hostname == where),
+            None,
+        )
+
     def missing(self) -> str | None:
         """Return why this provider cannot work yet: its key is empty, or needed and not there."""
         if self.api_key is not None and not self.api_key.get_secret_value():

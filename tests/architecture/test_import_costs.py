@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = {"PIL", "ctranslate2", "multiprocessing", "numpy", "onnxruntime"}
+HEAVY = {"PIL", "ctranslate2", "genai_prices", "httpx2", "multiprocessing", "numpy", "onnxruntime"}
 
 
 @pytest.mark.parametrize(

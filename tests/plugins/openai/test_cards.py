@@ -1,8 +1,10 @@
 """What the names of models and hosts tell."""
 
 import pytest
+from genai_prices.data import providers
 
 from gateway_openai.cards import card_of
+from gateway_openai.hosts import hosts
 from gateway_openai.settings import OpenAISettings
 
 
@@ -55,3 +57,30 @@ def test_only_a_known_host_on_the_internet_fetches_links(
     settings: dict[str, str], fetches: bool | None
 ) -> None:
     assert OpenAISettings.model_validate(settings).fetches_links() is fetches
+
+
+def test_every_host_whose_prices_are_listed_is_in_the_list() -> None:
+    listed = {provider.id for provider in providers}
+
+    named = {name: row.prices_of for name, row in hosts().items() if row.prices_of is not None}
+
+    assert named["gemini"] == "google"
+    assert set(named.values()) <= listed
+    assert set(hosts()) & listed <= set(named)
+
+
+@pytest.mark.parametrize(
+    ("settings", "prices_of"),
+    [
+        ({"host": "xai", "api_key": "k"}, "x-ai"),
+        ({"base_url": "https://api.openai.com/v1", "api_key": "k"}, "openai"),
+        ({"host": "openai", "base_url": "https://proxy.example.org/v1", "api_key": "k"}, None),
+        ({"base_url": "http://127.0.0.1:8000/v1", "api_key": "k"}, None),
+        ({"host": "nvidia", "api_key": "k"}, None),
+        ({"host": "ollama"}, None),
+    ],
+)
+def test_the_prices_of_a_host_are_known_by_its_name_or_address(
+    settings: dict[str, str], prices_of: str | None
+) -> None:
+    assert OpenAISettings.model_validate(settings).prices_of() == prices_of
