@@ -16,6 +16,7 @@ from gateway.cli.models import list_models, show
 from gateway.cli.plugins import plugins
 from gateway.cli.pull import pull
 from gateway.cli.serve import serve
+from gateway.cli.usage import export, usage
 from gateway.cli.version import describe_version, version
 
 
@@ -51,6 +52,10 @@ def command() -> typer.Typer:
     keys.command("list")(list_keys)
     keys.command("show")(show_key)
     root.add_typer(keys, name="keys")
+    used = typer.Typer(help="Say what has been used, and export it.")
+    used.callback(invoke_without_command=True)(usage)
+    used.command()(export)
+    root.add_typer(used, name="usage")
     database = typer.Typer(help="Look after the database.", no_args_is_help=True)
     database.command()(upgrade)
     root.add_typer(database, name="db")

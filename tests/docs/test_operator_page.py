@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.config.document import Document
+from gateway.state.usage import SUMS
 from gateway.telemetry.metrics import Metrics
 from gateway_chaos import ChaosSettings
 from gateway_local.settings import LocalSettings
@@ -121,6 +123,27 @@ def test_the_databases_that_are_shown_are_read(dynagate: CommandLine) -> None:
 
         assert done.returncode == 0, done.stderr
     assert len(shown) == 2
+
+
+def test_the_commands_of_usage_run(dynagate: CommandLine) -> None:
+    (example,) = blocks(section(PAGE, "Usage"), "console")
+    dynagate.write(
+        'state: {url: "sqlite:///state.sqlite"}\n'
+        "providers: {c: {kind: chaos}}\nmodels: {m: {targets: [{provider: c, model: echo}]}}\n"
+    )
+    commands = [shlex.split(line, comments=True) for line in example.splitlines()]
+
+    done = {" ".join(words): dynagate(*words[1:]) for words in commands}
+
+    failed = {line: one.stderr for line, one in done.items() if one.returncode != 0}
+    # Nobody has the key that the page shows.
+    assert list(failed) == [line for line in done if "--key" in line]
+    assert all("there is no key dg-4fGh1j" in said for said in failed.values())
+    assert (dynagate.folder / "calls.csv").exists()
+
+
+def test_every_column_of_a_report_is_described() -> None:
+    assert set(SUMS) <= quoted(section(PAGE, "Usage"))
 
 
 def _described(text: str) -> dict[str, list[str]]:

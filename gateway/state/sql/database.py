@@ -95,6 +95,18 @@ async def transact(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -
         await database.aclose()
 
 
+async def consult(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -> _T:
+    """Do `work`, which only reads, while others write. Raises `StateError`."""
+    database, _ = await open_database(place)
+    try:
+        async with database.reading.begin() as connection:
+            return await work(connection)
+    except (SQLAlchemyError, OSError) as error:
+        raise StateError(database.explained(error)) from None
+    finally:
+        await database.aclose()
+
+
 async def look(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -> _T | None:
     """Do `work`, which only reads, in a database that is there and up to date; None elsewhere.
 
