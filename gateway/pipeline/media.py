@@ -7,7 +7,13 @@ from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.route import Target
 from gateway.pipeline.watched import Watched
-from gateway.schema.audio import MEDIA_TYPES, SpeechRequest, Transcript, TranscriptionRequest
+from gateway.schema.audio import (
+    MEDIA_TYPES,
+    PCM_BYTES_A_SECOND,
+    SpeechRequest,
+    Transcript,
+    TranscriptionRequest,
+)
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
 from gateway.schema.failure import Failure
 from gateway.schema.images import ImageAnswer, ImageEditRequest, ImageRequest
@@ -50,7 +56,8 @@ async def stream(call: Call, target: Target, attempt: Attempt, services: Service
     first, speech = await begin_speech(request, target, attempt)
     call.held = Held(speech.aclose, target.connected.gate.leave)
     return Stream(
-        MEDIA_TYPES[request.format], _sound(first, speech, call, services.document.deadlines)
+        MEDIA_TYPES[request.format],
+        _sound(first, speech, call, services.document.deadlines, is_pcm=request.format == "pcm"),
     )
 
 
@@ -111,9 +118,18 @@ async def _finished(answer: ImageAnswer, call: Call, services: Services) -> Imag
 
 
 async def _sound(
-    first: bytes, speech: AsyncGenerator[bytes], call: Call, deadlines: Deadlines
+    first: bytes,
+    speech: AsyncGenerator[bytes],
+    call: Call,
+    deadlines: Deadlines,
+    *,
+    is_pcm: bool,
 ) -> AsyncGenerator[bytes]:
+    # How long the other formats last could only be told by decoding them.
+    byte_s = 1 / PCM_BYTES_A_SECOND if is_pcm else 0
     name = call.target.connected.name if call.target else "the provider"
+    call.audio_s = len(first) * byte_s
     yield first
     async for piece in Watched(speech, call.watch, deadlines.between_tokens_s, name=name):
+        call.audio_s += len(piece) * byte_s
         yield piece

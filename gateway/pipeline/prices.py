@@ -77,10 +77,15 @@ class Prices:
         return Cost(None, "")
 
     def check(self, routes: Iterable[Route]) -> None:
-        """Say which targets of fixed names have no price, before anybody calls them."""
+        """Say which targets of fixed names have no price, before anybody calls them.
+
+        The first look-up at a provider compiles its patterns, 10 ms of them: so `*` is looked up,
+        too.
+        """
         for route in routes:
             for target in route.targets:
-                if needs_table(target) and "*" not in target.model and self._find(target) is None:
+                is_unknown = needs_table(target) and self._find(target) is None
+                if is_unknown and "*" not in target.model:
                     self._say(route.name, target)
 
     def _rates_of(self, price: Price) -> Rates:
@@ -128,7 +133,7 @@ async def open_prices(
     # A third of a second of imports, during which nothing else of the start should stand still.
     table = await asyncio.to_thread(PriceTable) if is_needed else None
     prices = Prices(table, clock, aborted)
-    prices.check(routes)
+    await asyncio.to_thread(prices.check, routes)
     return prices
 
 

@@ -21,6 +21,7 @@ MEDIA_TYPES = MappingProxyType(
     }
 )
 """What an answer in each format is; `pcm` is 24 kHz, mono, signed 16-bit little-endian."""
+PCM_BYTES_A_SECOND = 48_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,3 +249,16 @@ async def test_a_call_that_fails_costs_nothing(begin: Begin, upstream: FakeUpstr
     line = line_of(caller.gateway)
     assert "is_estimated" not in line
     assert line.get("cost_usd_micros", 0) in {0, 3}
+
+
+async def test_sound_is_paid_by_the_second(begin: Begin, upstream: FakeUpstream) -> None:
+    card = {"price": {"audio_second": 0.01}}
+    target = {"provider": "up", "model": "tts", "card": card}
+    caller = await begin(models={"priced": {"targets": [target]}})
+    upstream.will(body(bytes(96_000), content_type="audio/pcm"))
+    document = {"model": "priced", "input": "hi", "voice": "alloy", "response_format": "pcm"}
+
+    spoken = await caller.post("/v1/audio/speech", document)
+
+    assert (spoken.status, len(spoken.body)) == (200, 96_000)
+    assert line_of(caller.gateway)["cost_usd_micros"] == 20_000

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.state.errors import StateError
@@ -14,7 +16,7 @@ from gateway.state.sql import usage as queries
 from gateway.state.sql.database import consult, open_database, transact
 from gateway.state.sql.keys import add_key
 from gateway.state.sql.tables import TOKENS
-from gateway.state.sql.usage import entries, report
+from gateway.state.sql.usage import _column, entries, report
 from gateway.state.usage import Group, Line, Report, Sums, Wanted
 from tests.state.kept_calls import DAY_S, keep, kept_call
 
@@ -174,3 +176,9 @@ def test_lines_say_their_names_as_json() -> None:
 
     assert found["rows"][0]["model"] == "m"
     assert found["total"]["cost_usd_micros"] == 0
+
+
+def test_days_are_cut_off_and_not_rounded_by_postgresql() -> None:
+    query = select(_column(Group.DAY)).compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]  # Its constructor.
+
+    assert "CAST(FLOOR(calls.at / 86400) AS BIGINT)" in str(query)
