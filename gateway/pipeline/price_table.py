@@ -54,10 +54,12 @@ def listed_rates(model: "ModelInfo", usage: Usage, now: datetime) -> Rates:
         input=of("input_mtok"),
         cached_input=of("cache_read_mtok", "input_mtok"),
         cache_write=of("cache_write_mtok", "input_mtok"),
-        output=of("output_mtok"),
+        output=of("output_mtok", "output_image_mtok"),
         reasoning=of("output_reasoning_mtok", "output_mtok"),
         audio_in=of("input_audio_mtok", "input_mtok"),
         audio_out=of("output_audio_mtok", "output_mtok"),
+        # No picture has a list price of its own: those whose tokens are told are paid by them.
+        image=None if usage.total_out == 0 else Decimal(0),
         audio_second=None if hour is None else hour * _MICROS / _SECONDS,
         request=Decimal(0) if calls is None else calls * _MICROS / _THOUSAND,
     )

@@ -218,6 +218,15 @@ def test_what_the_list_does_not_price_costs_nobody_knows_what() -> None:
     assert [prices().cost(call) for call in (picture, unknown, nowhere)] == [Cost(None, "")] * 3
 
 
+def test_pictures_are_paid_by_their_tokens_where_those_are_told() -> None:
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+
+    cost = prices().cost(used(usage, images=1, prices_of="openai", model="gpt-image-1"))
+
+    assert cost.usd_micros is not None
+    assert cost.usd_micros > 1000
+
+
 def test_a_missing_price_is_said_once_with_the_line_to_write(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
