@@ -57,6 +57,10 @@ lint: setup ## check style, format, types, layers and dependencies
 bench: setup ## measure the gateway against a bare proxy
 	$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: faults
+faults: setup ## kill the gateway under load, again and again, and count what is lost
+	$(BIN)/python -m tests.faults.kill $(ARGS)
+
 .PHONY: lock
 lock: ## write requirements.lock anew; ARGS=--upgrade moves the pins
 	@sh tools/lock.sh $(ARGS)

@@ -1,23 +1,44 @@
-"""The last step: what the call was, for the metrics and the log.
+"""The last step: what the call was, for the ledger, the metrics and the log.
 
-It never waits, since it also runs under cancellation.
+All but `settle` never wait, since they also run under cancellation.
 """
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.count import count
 from gateway.pipeline.prices import Cost
 from gateway.schema.json import JsonObject
 from gateway.schema.usage import Usage
+from gateway.state.ledger import Entry
+
+_NO_USAGE = Usage()
+
+
+async def settle(call: Call, services: Services) -> None:
+    """Wait until the ledger has the call, 0.1 s at most: what ends its answer is sent after this.
+
+    Called when all that is known of the answer stands in `call`, inside of `run` or after it.
+    """
+    record(call, services)
+    if call.kept is not None:
+        await call.kept
+
+
+def record(call: Call, services: Services) -> None:
+    """Give the ledger the call's entry, once; a call that was not admitted has none."""
+    if call.kept is None and call.lease is not None:
+        count(call, services)
+        call.cost = services.prices.cost(call)
+        call.kept = services.ledger.record(_entry(call, services, call.cost))
 
 
 def account(call: Call, services: Services) -> None:
-    """Count the call and write its line."""
+    """Record the call, count it and write its line."""
+    record(call, services)
     now = services.clock.monotonic()
     usage = call.usage
     target = call.target
-    cost = services.prices.cost(call)
     provider = target.connected.name if target else "-"
-    # 499 is what proxies log for a caller that left before the answer's end.
-    status = 499 if call.is_aborted else call.error.status if call.error else 200
+    status = _status(call)
     tokens = (usage.total_in, usage.total_out) if usage else (0, 0)
     first_s = None if call.first_at is None else call.first_at - call.started
     ask = call.ask
@@ -44,7 +65,8 @@ def account(call: Call, services: Services) -> None:
         fields["first_token_ms"] = round(first_s * 1000, 1)
     if usage is not None:
         fields["input_tokens"], fields["output_tokens"] = tokens
-    fields |= _bill(usage, cost)
+    if call.cost is not None:
+        fields |= _bill(usage, call.cost)
     if call.tried:
         fields["failed_attempts"] = [f"{t.target.name}: {t.failure}" for t in call.tried]
     if call.error is not None:
@@ -62,3 +84,35 @@ def _bill(usage: Usage | None, cost: Cost) -> JsonObject:
     if cost.version:
         bill["cost_usd_micros"] = cost.usd_micros
     return bill
+
+
+def _status(call: Call) -> int:
+    # 499 is what proxies log for a caller that left before the answer's end.
+    return 499 if call.is_aborted else call.error.status if call.error else 200
+
+
+def _entry(call: Call, services: Services, cost: Cost) -> Entry:
+    clock, ask, error = services.clock, call.ask, call.error
+    total_s = clock.monotonic() - call.started
+    held = call.caller.held if call.caller is not None else None
+    return Entry(
+        request_id=call.request_id,
+        at=clock.now().timestamp() - total_s,
+        key_id="" if held is None else held.id,
+        model=ask.model,
+        target=call.target.name if call.target is not None and call.attempts else "",
+        dialect=ask.dialect,
+        status=_status(call),
+        failure="" if error is None else error.failure or error.code,
+        attempts=call.attempts,
+        usage=call.usage or _NO_USAGE,
+        images=call.images,
+        audio_s=call.audio_s,
+        cost_usd_micros=cost.usd_micros,
+        price_version=cost.version,
+        queue_s=call.queue_s,
+        first_token_s=None if call.first_at is None else call.first_at - call.started,
+        total_s=total_s,
+        is_stream=ask.is_stream,
+        is_aborted=call.is_aborted,
+    )

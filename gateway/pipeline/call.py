@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.config.document import Document
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.identify import Caller, Identifier, Presented
-from gateway.pipeline.prices import Prices
+from gateway.pipeline.prices import Cost, Prices
 from gateway.pipeline.route import Router, Target
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watch
@@ -21,6 +21,7 @@ from gateway.schema.usage import Usage
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Demand, Lease
+from gateway.state.ledger import Ledger
 from gateway.telemetry.logs import CallLog
 from gateway.telemetry.metrics import Metrics
 
@@ -33,6 +34,7 @@ class Services:
     router: Router
     identifier: Identifier
     waiting: WaitingRoom
+    ledger: Ledger
     clock: Clock
     metrics: Metrics
     log: CallLog
@@ -95,6 +97,14 @@ class Call:
     route_name: str = ""
     target: Target | None = None
     tried: list[Tried] = field(default_factory=list)
+    attempts: int = 0
+    """How often a provider was asked."""
+    queue_s: float | None = None
+    """How long it waited at gates; None if it came to none."""
+    images: int = 0
+    """Pictures made."""
+    audio_s: float = 0.0
+    """Seconds of sound heard or spoken, where they are known."""
     dropped_params: tuple[str, ...] = ()
     """Knobs that the target lacks, by canonical name; `dropped_fields` is what the caller wrote."""
     dropped_fields: tuple[str, ...] = ()
@@ -107,10 +117,6 @@ class Call:
     output_ceiling: int | None = None
     """The most tokens that the target may write, where the request says so."""
     written: Written = field(default_factory=Written)
-    images: int = 0
-    """Pictures made."""
-    audio_s: float = 0.0
-    """Seconds of sound heard or spoken, as far as anybody knows."""
     model: str | None = None
     """What the upstream called itself."""
     path: str = ""
@@ -126,5 +132,9 @@ class Call:
     is_aborted: bool = False
     fetched: Mapping[str, Picture] = field(default_factory=dict)
     """What the request's links lead to, once it has been fetched."""
+    cost: Cost | None = None
+    """What it cost, once it is over; None before that."""
+    kept: Awaitable[None] | None = None
+    """The ledger has its entry; awaiting it waits until that is safe."""
     held: Held | None = None
     """What a streamed reply holds; closed when the call ends."""

@@ -8,6 +8,7 @@ from asyncio import CancelledError
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
+from gateway.pipeline.account import settle
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.count import ceiling_of
 from gateway.pipeline.links import data_url
@@ -135,7 +136,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, services: Service
     answer = await forwarding.__aenter__()
     close = partial(forwarding.__aexit__, None, None, None)
     try:
-        relay = _Relay(aiter(answer.chunks), call, services.document.deadlines.between_tokens_s)
+        relay = _Relay(aiter(answer.chunks), call, services)
         held = await relay.hold()
     except BaseException:
         await close()
@@ -170,10 +171,11 @@ def _prepare(call: Call, target: Target) -> tuple[Wire, JsonObject, ForwardingPr
 class _Relay:
     """One upstream's stream on its way to the caller."""
 
-    def __init__(self, pieces: AsyncIterator[bytes], call: Call, silence_s: float) -> None:
+    def __init__(self, pieces: AsyncIterator[bytes], call: Call, services: Services) -> None:
         self._pieces = pieces
         self._call = call
-        self._silence_s = silence_s
+        self._services = services
+        self._silence_s = services.document.deadlines.between_tokens_s
         self._splitter = Splitter()
         self._tap = Tap(read_object, is_usage_wanted=call.ask.is_usage_wanted)
         self._meter = FrameMeter()
@@ -203,26 +205,34 @@ class _Relay:
         raise UpstreamError(Failure.TRANSIENT, reason)
 
     async def frames(self, held: bytes) -> AsyncGenerator[bytes]:
-        """Yield what is held, then all that comes; raise `CallError` when it breaks off."""
+        """Yield what is held, then all that comes; raise `CallError` when it breaks off.
+
+        `[DONE]` comes once the ledger has the call, and nothing before it waits for that.
+        """
         watch, tap, silence_s = self._call.watch, self._tap, self._silence_s
-        is_over = False
+        block, is_over = held, False
         try:
-            yield held
             while not (is_over or tap.is_done or tap.error is not None):
+                if block:
+                    yield block
                 watch.arm(silence_s)
                 block, is_over = await self._next()
                 watch.rest()
-                if block:
-                    yield block
+            end = DONE if tap.is_done or tap.is_finished else b""
+            if tap.is_done and not block.endswith(DONE):
+                block, end = b"", block  # Written in some way of its own.
+            if before := block.removesuffix(DONE):
+                yield before
             if tap.error is not None:
                 raise self._broken("an error")
+            if not end:
+                raise self._broken("an end before its time")
+            self._settle()
+            await settle(self._call, self._services)
+            yield end
             if tap.is_done:
                 watch.arm(_GRACE_S)
                 await anext(self._pieces, None)
-            elif tap.is_finished:
-                yield DONE
-            else:
-                raise self._broken("an end before its time")
         except (CancelledError, UpstreamError, HttpError) as error:
             self._explain(error)
         finally:

@@ -145,6 +145,7 @@ async def _transcribed(
             work = partial(_ask, target, replace(asked, model=target.model), attempt, place)
             made = await at_target(call, target, work, limit_s=total_s, waiting_s=total_s)
             target.connected.gate.leave()
+            call.audio_s += made.duration_s or 0.0
             return made
 
         return await first_answer(call, lenders(Feature.AUDIO_INPUT, call, services), services, ask)

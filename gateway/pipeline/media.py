@@ -36,12 +36,13 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
     thing = await _make(call, target, attempt)
     if isinstance(thing, ImageAnswer):
         thing = await _finished(thing, call, services)
-    if isinstance(thing, Embeddings | Transcript):
+        call.images = len(thing.images)
+    if isinstance(thing, Embeddings | ImageAnswer | Transcript):
         call.usage = thing.usage
     if isinstance(thing, ImageAnswer):
         call.images = len(thing.images)
     if isinstance(thing, Transcript):
-        call.audio_s = thing.duration_s or 0.0
+        call.audio_s += thing.duration_s or 0.0
     if isinstance(thing, Embeddings | ImageAnswer | Moderation):
         call.model = thing.model
     target.connected.gate.leave()
@@ -128,7 +129,7 @@ async def _sound(
     # How long the other formats last could only be told by decoding them.
     byte_s = 1 / PCM_BYTES_A_SECOND if is_pcm else 0
     name = call.target.connected.name if call.target else "the provider"
-    call.audio_s = len(first) * byte_s
+    call.audio_s += len(first) * byte_s
     yield first
     async for piece in Watched(speech, call.watch, deadlines.between_tokens_s, name=name):
         call.audio_s += len(piece) * byte_s

@@ -9,13 +9,13 @@ from gateway.pipeline import plan, quota, route
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.count import count
 from gateway.pipeline.lenders import lent
 from gateway.pipeline.speaking import spoken
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
 
 _log = logging.getLogger("dynagate.pipeline")
+_CLOSED_S = 5
 
 
 @asynccontextmanager
@@ -30,6 +30,7 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         call.caller = services.identifier.identify(call.presented)
         call.may_cost = services.may_cost
         plan.hold(call, services)
+        _demand_ledger(services)
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name
@@ -58,6 +59,12 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
             if call.held is not None:
                 await call.held.release()
         finally:
-            count(call, services)
-            quota.settle(call)
             account(call, services)
+            quota.settle(call)
+
+
+def _demand_ledger(services: Services) -> None:
+    """Raise 503 `unavailable` while no call can be kept: then none is made."""
+    if not services.ledger.is_open:
+        message = "calls cannot be recorded now, so none is made; the operator's log says why"
+        raise CallError("unavailable", message, retry_after_s=_CLOSED_S)

@@ -80,8 +80,13 @@ async def at_target(
     """
     gate, watch = target.connected.gate, call.watch
     watch.arm(waiting_s)
+    arrived = watch.now()
     try:
-        await gate.enter(call.priority)
+        try:
+            await gate.enter(call.priority)
+        finally:
+            call.queue_s = (call.queue_s or 0.0) + watch.now() - arrived
+        call.attempts += 1
         try:
             watch.arm(limit_s)
             return await work()

@@ -70,6 +70,10 @@ class Watch:
         """The end of the whole call, a reading of the loop's clock."""
         return self._deadline
 
+    def now(self) -> float:
+        """Return a reading of the loop's clock, in seconds."""
+        return self._watches.now()
+
     def __enter__(self) -> Self:
         """Begin; nothing is armed yet."""
         self._watches.open.add(self)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.schema.usage import Usage
 
@@ -56,3 +56,23 @@ class Ledger(Protocol):
 
         What it returns may be awaited or not: it waits until the entry is safe, 0.1 s at most.
         """
+
+
+class Standing(NamedTuple):
+    """How a ledger stands: entries kept since the start, and those that wait in the spool.
+
+    `problem` says what is wrong, empty when nothing is.
+    """
+
+    rows: int = 0
+    spooled_rows: int = 0
+    is_open: bool = True
+    problem: str = ""
+
+
+class WatchedLedger(Ledger, Protocol):
+    """A ledger that says how it stands: for probes and metrics."""
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands now."""

@@ -7,12 +7,15 @@ from typing import Protocol
 
 from gateway.config.database import place_of
 from gateway.config.load import Loaded
+from gateway.config.places import state_dir
 from gateway.config.problems import Finding
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters
 from gateway.state.errors import OutdatedError, StateError
 from gateway.state.keys import HeldKeys, Keys
+from gateway.state.ledger import WatchedLedger
 from gateway.state.memory import MemoryCounters
+from gateway.state.memory_ledger import MemoryLedger
 
 
 class State(Protocol):
@@ -25,6 +28,10 @@ class State(Protocol):
     @property
     def keys(self) -> Keys:
         """Who may call by name."""
+
+    @property
+    def ledger(self) -> WatchedLedger:
+        """What every call was."""
 
     @property
     def is_failing(self) -> bool:
@@ -42,6 +49,7 @@ class MemoryState:
     def __init__(self, counters: MemoryCounters) -> None:
         self.counters = counters
         self.keys = HeldKeys()
+        self.ledger = MemoryLedger()
 
     async def keep(self) -> None:
         """See `State.keep`: there is nothing to do."""
@@ -63,7 +71,8 @@ async def open_state(
     from gateway.state.sql.keeper import open_kept  # noqa: PLC0415
 
     try:
-        kept = await open_kept(place, counters, clock)
+        section, folder = document.ledger, state_dir(environ)
+        kept = await open_kept(place, counters, clock, section=section, folder=folder)
     except OutdatedError as error:
         message = f"{error} --config {shlex.quote(str(loaded.path))}"
         raise loaded.error([Finding(("state", "url"), message)]) from None

@@ -5,9 +5,9 @@ cost 6 µs a call, and importing it 70 ms of every start (2026-11, 2 cores).
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -48,10 +48,33 @@ class _Cells:
     first_token: Spread = field(default_factory=Spread)
 
 
-class Metrics:
-    """All metrics of one process."""
+class LedgerFigures(Protocol):
+    """How the ledger stands."""
 
-    def __init__(self) -> None:
+    @property
+    def rows(self) -> int:
+        """Calls kept since the start."""
+
+    @property
+    def spooled_rows(self) -> int:
+        """Calls that wait in the spool."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether one more can be kept."""
+
+
+class _NoLedger(NamedTuple):
+    rows: int = 0
+    spooled_rows: int = 0
+    is_open: bool = True
+
+
+class Metrics:
+    """All metrics of one process. `ledger` says how that stands."""
+
+    def __init__(self, ledger: Callable[[], LedgerFigures] = _NoLedger) -> None:
+        self._ledger = ledger
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
         self._failed: dict[tuple[str, str], int] = {}
         self.in_flight = 0
@@ -141,3 +164,15 @@ class Metrics:
         )
         dropped.add_metric([], self.dropped_feed_readers)
         yield from (calls, seconds, first, tokens, failed, in_flight, readers, dropped)
+        ledger = self._ledger()
+        rows = CounterMetricFamily("dynagate_ledger_rows", "Calls that the ledger has kept.")
+        rows.add_metric([], ledger.rows)
+        spooled = GaugeMetricFamily(
+            "dynagate_ledger_spooled_rows", "Calls in the spool, for the database to take."
+        )
+        spooled.add_metric([], ledger.spooled_rows)
+        is_open = GaugeMetricFamily(
+            "dynagate_ledger_open", "1 while calls can be recorded; none is made while it is 0."
+        )
+        is_open.add_metric([], ledger.is_open)
+        yield from (rows, spooled, is_open)

@@ -12,17 +12,28 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def readiness(request: web.Request) -> web.Response:
-    """`GET /health/readiness`, `/readyz`: 503 while draining; says what still loads, or fails.
+    """`GET /health/readiness`, `/readyz`: says what still loads, or fails.
 
-    A database that fails is no reason to call another gateway: this one goes on in memory.
+    503 while draining, and while no call can be recorded, since then none is made. A database that
+    fails otherwise is no reason to call another gateway: this one goes on in memory.
     """
     serving = request.app[SERVING]
-    status = "draining" if serving.is_draining else "ok"
-    state = "failing" if serving.state.is_failing else "ok"
-    body = orjson.dumps({"status": status, "providers": dict(serving.unready), "state": state})
+    ledger = serving.state.ledger.standing
+    is_ready = ledger.is_open and not serving.is_draining
+    document = {
+        "status": "ok" if is_ready else "draining" if serving.is_draining else "unavailable",
+        "providers": dict(serving.unready),
+        "state": "failing" if serving.state.is_failing else "ok",
+        "ledger": {
+            "is_open": ledger.is_open,
+            "spooled_rows": ledger.spooled_rows,
+            "problem": ledger.problem or None,
+        },
+    }
+    body = orjson.dumps(document)
     headers = {
         "Content-Type": "application/json",
         "Cache-Control": "no-store",
         **shared_headers(request),
     }
-    return web.Response(status=503 if serving.is_draining else 200, body=body, headers=headers)
+    return web.Response(status=200 if is_ready else 503, body=body, headers=headers)

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from gateway.dialects.errors import error_frame
+from gateway.pipeline.account import settle
 from gateway.pipeline.call import Call
 from gateway.pipeline.identify import Presented
 from gateway.pipeline.run import run
@@ -138,17 +139,21 @@ async def _answered(
     request: web.Request, rendering: Rendering, call: Call, serving: Serving
 ) -> web.StreamResponse:
     """Answer with one body, or with bytes as they come."""
+    services = serving.services
     response: web.StreamResponse | None = None
     try:
-        async with run(call, serving.services) as reply:
+        async with run(call, services) as reply:
             if isinstance(reply, Stream):
                 response = web.StreamResponse()
                 headers = _headers(request, reply.media_type, rendering, call)
                 response.headers.update(headers)
                 await _pour(reply, response, request)
+                await settle(call, services)
+                await response.write_eof()
                 return response
             media_type, body = await _body(reply, rendering, call, serving)
     except CallError as error:
+        await settle(call, services)
         if response is None or not response.prepared:
             return error_response(request, error, call)
         # Cut without its final chunk: nobody may take a part for the whole.
@@ -160,6 +165,7 @@ async def _answered(
             raise
         _log.debug("%s: the caller left", call.request_id)
         return response
+    await settle(call, services)
     return web.Response(body=body, headers=_headers(request, media_type, rendering, call))
 
 
@@ -193,7 +199,6 @@ async def _pour(reply: Stream, response: web.StreamResponse, request: web.Reques
         await response.prepare(request)
         async for chunk in chunks:
             await response.write(chunk)
-    await response.write_eof()
 
 
 async def _streamed(
@@ -211,6 +216,7 @@ async def _streamed(
             await _write(reply, stream, rendering, call, serving)
             await stream.end()
     except CallError as error:
+        await settle(call, serving.services)
         if not stream.is_open:
             return error_response(request, error, call)
         # What follows the first byte of a stream is an event, and no [DONE] comes after it.
@@ -240,6 +246,7 @@ async def _write(
                     frames = renderer.render(event)
                     if frames:
                         await stream.send(frames)
+            await settle(call, serving.services)
             await stream.send(renderer.end())
         case Whole() | Answer() | Made() | Stream():
             msg = "a call that was to stream did not"

@@ -14,8 +14,8 @@ from gateway.dialects.errors import error_body, error_headers
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
-from gateway.state.opening import State
 from gateway.sdk.providers import ModelCard, Price
+from gateway.state.opening import State
 from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds

@@ -29,6 +29,7 @@ from tests.bench.processes import raise_descriptor_limit
 _SCENARIOS = MappingProxyType(
     {
         "request": scenarios.per_request,
+        "kept": scenarios.per_kept_request,
         "chunk": scenarios.per_chunk,
         "memory": scenarios.memory,
         "startup": scenarios.start_up,

@@ -42,6 +42,15 @@ print(time.process_time() - cpu, time.perf_counter() - wall)
 
 async def per_request(folder: Path, rounds: int) -> list[Figure]:
     """Whole answers of 1 KB, asked for in closed loops."""
+    return await _per_request(folder, rounds, is_kept=False)
+
+
+async def per_kept_request(folder: Path, rounds: int) -> list[Figure]:
+    """The same, each with its row in SQLite before its answer."""
+    return await _per_request(folder, rounds, is_kept=True)
+
+
+async def _per_request(folder: Path, rounds: int, *, is_kept: bool) -> list[Figure]:
 
     async def microseconds(server: Server) -> float:
         async with callers(server.port, CONNECTIONS) as connected:
@@ -50,10 +59,11 @@ async def per_request(folder: Path, rounds: int) -> list[Figure]:
             answers = await closed_loop(connected, question(server.port), _ROUND_S)
             return (cpu_s(server.pid) - before) / answers * 1e6
 
-    async with _both(folder) as servers:
+    async with _both(folder, is_kept=is_kept) as servers:
         samples = await _by_turns(rounds, lambda name: microseconds(servers[name]))
-    name = f"CPU µs/request, {CONNECTIONS} connections"
-    return [Figure(name, samples, ("x", 1.4))]
+    where = ", SQLite" if is_kept else ""
+    name = f"CPU µs/request, {CONNECTIONS} callers{where}"
+    return [Figure(name, samples, ("x", 1.5 if is_kept else 1.4))]
 
 
 async def per_chunk(folder: Path, rounds: int) -> list[Figure]:
@@ -127,11 +137,11 @@ async def start_up(folder: Path, rounds: int) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _both(folder: Path) -> AsyncGenerator[dict[Target, Server]]:
+async def _both(folder: Path, *, is_kept: bool = False) -> AsyncGenerator[dict[Target, Server]]:
     async with (
         upstream(folder) as source,
         target("bare", source.port, folder) as bare,
-        target("gateway", source.port, folder) as gateway,
+        target("gateway", source.port, folder, is_kept=is_kept) as gateway,
     ):
         yield {"bare": bare, "gateway": gateway}
 

@@ -16,6 +16,7 @@ MODULES = {"bare": "tests.bench.bare_proxy", "gateway": "gateway.app"}
 
 # Nothing is refused and nothing is left out: quota, metrics, account and the log line are on.
 _CONFIG = """
+state: {{url: "{state}"}}
 server: {{drain_s: 0}}
 admin: {{listen: null}}
 limits: {{anonymous: {{requests: 1000000000/day, concurrent: 10000}}}}
@@ -42,13 +43,17 @@ async def upstream(folder: Path) -> AsyncGenerator[Server]:
         yield server
 
 
-def target(name: Target, upstream_port: int, folder: Path) -> AbstractAsyncContextManager[Server]:
-    """Run a target in front of the upstream."""
+def target(
+    name: Target, upstream_port: int, folder: Path, *, is_kept: bool = False
+) -> AbstractAsyncContextManager[Server]:
+    """Run a target in front of the upstream; with `is_kept` the gateway has a database."""
     port = free_port()
     if name == "bare":
         return _bare(port, upstream_port, folder)
     config = folder / "bench.yaml"
-    config.write_text(_CONFIG.format(port=upstream_port, model=MODEL, idle=IDLE_MODEL), "utf-8")
+    state = f"sqlite:///{folder / 'bench.sqlite'}" if is_kept else "memory://"
+    text = _CONFIG.format(port=upstream_port, model=MODEL, idle=IDLE_MODEL, state=state)
+    config.write_text(text, "utf-8")
     words = ("-m", "gateway", "serve", "--config", str(config), "--port", str(port))
     return running(words, port, folder, environ(folder))
 

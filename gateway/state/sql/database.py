@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.config.database import Place
 from gateway.state.errors import OutdatedError, StateError
+from gateway.state.sql.calls import CallTable
 
 Transaction = AsyncConnection
 """What keeps and finds, for those who may not know what is behind it."""
@@ -57,6 +58,13 @@ class Database(Protocol):
     async def aclose(self) -> None:
         """Close every connection, and let another gateway have the database."""
 
+    def calls(self, *, is_synced: bool) -> CallTable:
+        """Return the table of calls, by a connection of its own: rows wait for nothing else.
+
+        With `is_synced` what is committed outlives a machine that loses power; a server does as
+        its own settings say.
+        """
+
     def reason(self, error: Exception) -> str:
         """Return what the driver said, in one line without secrets."""
 
@@ -101,7 +109,7 @@ async def consult(place: Place, work: Callable[[Transaction], Awaitable[_T]]) ->
     try:
         async with database.reading.begin() as connection:
             return await work(connection)
-    except (SQLAlchemyError, OSError) as error:
+    except SQLAlchemyError as error:
         raise StateError(database.explained(error)) from None
     finally:
         await database.aclose()

@@ -1,19 +1,25 @@
 """Keeps a running gateway's state in a database: nothing of it is on the way of a request."""
 
 import asyncio
+import hashlib
 import itertools
 import logging
+import os
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.config.database import Place
+from gateway.config.ledger import Ledger as LedgerSection
 from gateway.sdk.providers import Clock
 from gateway.state.errors import StateError
 from gateway.state.keys import HeldKeys
 from gateway.state.memory import MemoryCounters
+from gateway.state.spool import Spool
 from gateway.state.sql.database import Database, Transaction, open_database
 from gateway.state.sql.keys import keys_version, read_keys
+from gateway.state.sql.ledger import SqlLedger
 from gateway.state.sql.windows import read_windows, write_windows
 
 _log = logging.getLogger("dynagate.state")
@@ -29,8 +35,11 @@ class KeptState:
     Either side is a second old at most.
     """
 
-    def __init__(self, database: Database, counters: MemoryCounters, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, counters: MemoryCounters, clock: Clock, ledger: SqlLedger
+    ) -> None:
         self.counters = counters
+        self.ledger = ledger
         self.keys = HeldKeys()
         self._version: int | None = None
         self._database = database
@@ -46,6 +55,11 @@ class KeptState:
 
     async def keep(self) -> None:
         """See `State.keep`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.ledger.keep())
+            group.create_task(self._keep_windows())
+
+    async def _keep_windows(self) -> None:
         for look in itertools.count(1):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_closing.wait(), _LOOK_S)
@@ -59,7 +73,8 @@ class KeptState:
         """Write what is left, and close the database."""
         self._is_closing.set()
         self._database.hasten()
-        await self.write()
+        # At the same time: neither may be late because the database answers nobody.
+        await asyncio.gather(self.write(), self.ledger.aclose())
         async with self._busy:
             await self._database.aclose()
 
@@ -126,17 +141,30 @@ class KeptState:
                 _log.info("%s works again", self._database.name)
 
 
-async def open_kept(place: Place, counters: MemoryCounters, clock: Clock) -> KeptState:
+async def open_kept(
+    place: Place,
+    counters: MemoryCounters,
+    clock: Clock,
+    *,
+    section: LedgerSection | None = None,
+    folder: Path | None = None,
+) -> KeptState:
     """Open the database for this gateway alone, and go on counting where it ends.
 
-    Two that count in memory would each grant every limit. Raises `StateError`.
+    Two that count in memory would each grant every limit. `section` is the configuration's
+    `ledger`; `folder` is where its spool may be, beside a file's own if not given.
+    Raises `StateError`.
     """
+    section = section or LedgerSection()
     database, _ = await open_database(place, is_gateway=True)
     try:
         async with database.keeping.connect() as connection:
             counters.restore(await read_windows(connection))
-            kept = KeptState(database, counters, clock)
+            kept = KeptState(
+                database, counters, clock, _ledger(database, place, clock, section, folder)
+            )
             await kept.hold_keys(connection)
+        await kept.ledger.open()
     except _FAILURES as error:
         await database.aclose()
         raise StateError(database.explained(error)) from None
@@ -144,3 +172,20 @@ async def open_kept(place: Place, counters: MemoryCounters, clock: Clock) -> Kep
         await database.aclose()
         raise
     return kept
+
+
+def _ledger(
+    database: Database, place: Place, clock: Clock, section: LedgerSection, folder: Path | None
+) -> SqlLedger:
+    if folder is None:
+        folder = place.parent if isinstance(place, Path) else Path.cwd()
+    is_synced = section.durability == "full"
+    spool = Spool(folder, _spool_name(place), section.spool_bytes, is_synced=is_synced)
+    table = database.calls(is_synced=is_synced)
+    return SqlLedger(table, spool, clock, retention_days=section.retention_days)
+
+
+def _spool_name(place: Place) -> str:
+    """Return a name of this database's own: rows of another must not be replayed into it."""
+    name = os.path.realpath(place) if isinstance(place, Path) else str(place)
+    return f"calls-{hashlib.sha256(name.encode()).hexdigest()[:12]}"

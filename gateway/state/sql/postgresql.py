@@ -1,7 +1,7 @@
 """A database of a PostgreSQL server: connected within bounds, upgraded and held under locks."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from gateway.config.database import PostgresPlace
 from gateway.state.errors import StateError
+from gateway.state.sql.calls import CallTable, Row, deleting, inserting, object_of
 from gateway.state.sql.refusals import explained
 from gateway.state.sql.revisions import bring_up_to_date
 
@@ -105,6 +106,10 @@ class PostgresDatabase:
         await self.drop()
         await _end(self.writing, self._others)
 
+    def calls(self, *, is_synced: bool) -> CallTable:
+        """See `Database.calls`."""
+        return PostgresCalls(self.name, self._connected)
+
     def reason(self, error: Exception) -> str:
         """See `Database.reason`."""
         return explained(error, self.connect_s)[0]
@@ -151,6 +156,44 @@ class PostgresDatabase:
         except ValueError as error:
             # What the driver cannot do with a parameter; it is no error of the database's to it.
             raise ConnectionError(*error.args[:1]) from None
+
+
+class PostgresCalls:
+    """See `CallTable`. A server that does not answer is given up with the statement timeout."""
+
+    def __init__(self, name: str, connect: Callable[[], Awaitable[Any]]) -> None:
+        self._name = name
+        self._connect = connect
+        self._connections: WeakSet[Any] = WeakSet()  # Any: the driver has no types.
+        self._engine = _engine(self._connected, 1)
+
+    @property
+    def name(self) -> str:
+        """See `CallTable`."""
+        return self._name
+
+    async def insert(self, rows: Sequence[Row]) -> None:
+        """See `CallTable`."""
+        async with self._engine.begin() as connection:
+            await connection.execute(inserting("postgresql"), list(map(object_of, rows)))
+
+    async def delete(self, before: float, most: int) -> int:
+        """See `CallTable`."""
+        async with self._engine.begin() as connection:
+            return (await connection.execute(deleting(before, most))).rowcount
+
+    async def disconnect(self) -> None:
+        """See `CallTable`."""
+        await _end(self._engine, self._connections)
+
+    def close(self) -> None:
+        """See `CallTable`."""
+        _cut(self._connections)
+
+    async def _connected(self) -> Any:  # Any: as above.
+        connection = await self._connect()
+        self._connections.add(connection)
+        return connection
 
 
 async def open_server(

@@ -4,15 +4,17 @@ import asyncio
 import os
 import sqlite3
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.state.errors import StateError
+from gateway.state.sql.calls import CallTable
 from gateway.state.sql.revisions import bring_up_to_date
 
 _BUSY_MS = 2000
@@ -34,12 +36,12 @@ class SQLiteFile:
         # A writer that begins by reading could be refused later on, busy timeout or not.
         self.writing = self.reading.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self.keeping = self.reading  # Looks often, and must not keep writers waiting for it.
-        self._identity = _identity(path)
+        self._identity = identity_of(path)
         self._lock = lock
 
     async def renew(self) -> bool:
         """See `Database.renew`: SQLite would go on with the old file, which nobody else sees."""
-        identity = _identity(self.path)
+        identity = identity_of(self.path)
         if identity == self._identity:
             return False
         await self.drop()
@@ -63,6 +65,12 @@ class SQLiteFile:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def calls(self, *, is_synced: bool) -> CallTable:
+        """See `Database.calls`."""
+        from gateway.state.sql.sqlite_calls import SqliteCalls  # noqa: PLC0415 - it imports this.
+
+        return SqliteCalls(self.path, is_synced=is_synced)
 
     def reason(self, error: Exception) -> str:
         """See `Database.reason`."""
@@ -194,23 +202,50 @@ def _make(path: Path) -> None:
         pass
 
 
+def blocking_engine(path: Path, *, is_synced: bool) -> Engine:
+    """Return an engine of one connection that writes, for a thread of its own.
+
+    What it commits outlives the process; with `is_synced` also a machine that loses power.
+    """
+    engine = create_engine(_url("pysqlite", path), pool_size=1, max_overflow=0)
+    # In WAL mode NORMAL syncs at checkpoints alone, FULL with each commit.
+    _prepare(engine, "FULL" if is_synced else "NORMAL")
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
 def _engine(path: Path) -> AsyncEngine:
-    # `rw`: a file that is gone is an error, and never begun anew behind the operator's back.
-    url = URL.create(
-        "sqlite+aiosqlite",
-        database=f"file:{quote(str(path))}",
-        query={"mode": "rw", "uri": "true"},
-    )
-    engine = create_async_engine(url, pool_size=1, max_overflow=0)
-    event.listen(engine.sync_engine, "connect", _connected)
-    event.listen(engine.sync_engine, "begin", _begun)
+    engine = create_async_engine(_url("aiosqlite", path), pool_size=1, max_overflow=0)
+    _prepare(engine.sync_engine, "FULL")
     return engine
 
 
-def _connected(connection: Any, _record: object) -> None:  # Any: a driver's connection.
+def _url(driver: str, path: Path) -> URL:
+    # `rw`: a file that is gone is an error, and never begun anew behind the operator's back.
+    return URL.create(
+        f"sqlite+{driver}",
+        database=f"file:{quote(str(path))}",
+        query={"mode": "rw", "uri": "true"},
+    )
+
+
+def _prepare(engine: Engine, synchronous: str) -> None:
+    event.listen(engine, "connect", partial(_connected, synchronous))
+    event.listen(engine, "begin", _begun)
+
+
+def _connected(
+    synchronous: str,
+    connection: Any,  # Any: a driver's.
+    _record: object,
+) -> None:
     connection.isolation_level = None  # The driver begins no transactions: `_begun` does.
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+    for pragma in (
+        f"busy_timeout={_BUSY_MS}",
+        "journal_mode=WAL",
+        "foreign_keys=ON",
+        f"synchronous={synchronous}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -233,7 +268,8 @@ def _is_locked(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and "locked" in str(error.orig)
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def identity_of(path: Path) -> tuple[int, int]:
+    """Return what tells the file under this name from another. Raises OSError if there is none."""
     about = path.stat()
     return about.st_dev, about.st_ino
 
