@@ -46,7 +46,7 @@ from gateway.web.feeds import memory_feeds
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
 from gateway.web.server import Runner
-from gateway.web.serving import PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
+from gateway.web.serving import ACCESS, PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
 from gateway.web.stream import EventStream, Pinger
 
 _log = logging.getLogger("dynagate")
@@ -200,10 +200,10 @@ async def open_gateway(
             unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])
-        public[SERVING] = serving
+        public[SERVING], public[ACCESS] = serving, serving.access
         add_routes(public)
         public.on_shutdown.append(end_feeds)
-        yield Gateway(document, public, admin_app(serving), serving)
+        yield Gateway(document, public, admin_app(serving, state.key_book, background), serving)
 
 
 def _album(document: Document, clock: Clock, environ: Mapping[str, str]) -> Album:

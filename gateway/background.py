@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
+_T = TypeVar("_T")
 _log = logging.getLogger("dynagate.background")
 
 
@@ -49,6 +50,34 @@ class Background:
             task.cancel()
 
         return cancel
+
+    async def finish(self, name: str, work: Coroutine[Any, Any, _T]) -> _T:  # Any: as above.
+        """Return what `work` does; it goes on to its end though whoever waits for it be cancelled.
+
+        What it raises is raised here, and is logged if nobody waits for it any more.
+        """
+        waiting: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except Exception as error:
+                if waiting.done():
+                    raise
+                waiting.set_exception(error)
+            except BaseException:
+                waiting.cancel()
+                raise
+            else:
+                if not waiting.done():
+                    waiting.set_result(result)
+
+        try:
+            self.start(name, run())
+        except RuntimeError:
+            work.close()
+            raise
+        return await waiting
 
     async def aclose(self) -> None:
         """Cancel what still runs and wait for it."""

@@ -1,7 +1,10 @@
-"""Fixtures that all tests may use: a scripted upstream and a gateway in front of it."""
+"""Fixtures that all tests may use: a scripted upstream and a gateway in front of it.
+
+Whatever a test is about, it fails if one of the suite's secrets gets into what was logged.
+"""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +14,8 @@ from gateway.testing.upstream import FakeUpstream
 from tests.postgres import a_database, a_server
 from tests.running import Running, run_gateway
 
+SECRETS = ("sk-canary-upstream", "canary-admin-secret-0123456789")
+"""The provider's key, and the operator's secret, in most of the suite's configurations."""
 CONFIG = """
 providers:
   up:
@@ -53,3 +58,21 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     """The address of an empty database of the test's own."""
     with a_database(postgres_server, f"test_{uuid4().hex}") as url:
         yield url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test whose captured output holds a secret."""
+    report = yield
+    found = [
+        f"{name} holds {secret}"
+        for name, text in report.sections
+        for secret in SECRETS
+        if secret in text
+    ]
+    if found and report.passed:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(found)
+    return report

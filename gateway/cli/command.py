@@ -11,6 +11,7 @@ from gateway.cli.chat import chat
 from gateway.cli.check import check
 from gateway.cli.db import upgrade
 from gateway.cli.init import init
+from gateway.cli.key_limits import limits
 from gateway.cli.keys import create, list_keys, revoke, rotate, show_key
 from gateway.cli.models import list_models, show
 from gateway.cli.plugins import plugins
@@ -49,6 +50,7 @@ def command() -> typer.Typer:
     keys.command()(create)
     keys.command()(rotate)
     keys.command()(revoke)
+    keys.command()(limits)
     keys.command("list")(list_keys)
     keys.command("show")(show_key)
     root.add_typer(keys, name="keys")

@@ -58,9 +58,9 @@ class Server(Section):
 
 
 class Admin(Section):
-    """`admin`: the operator's listener, where `/metrics` is; null is none.
+    """`admin`: the operator's listener, where `/metrics` and `/admin` are; null is none.
 
-    There is no `/admin` yet; `secret` is kept out of logs and errors already.
+    Without `secret` there is no `/admin`.
     """
 
     listen: str | None = "127.0.0.1:8081"
@@ -73,3 +73,20 @@ class Admin(Section):
             msg = "write host:port, for example 127.0.0.1:8081, or null for no admin listener"
             raise ValueError(msg)
         return value
+
+    @field_validator("secret")
+    @classmethod
+    def _secret(cls, value: SecretStr) -> SecretStr:
+        # What a header can say, whoever writes it.
+        if value and not re.fullmatch(r"[!-~]{16,512}", value.get_secret_value()):
+            msg = (
+                "write 16 to 512 letters, digits and signs without a space, for example what "
+                "`openssl rand -hex 32` prints; an empty one is no /admin"
+            )
+            raise ValueError(msg)
+        return value
+
+    @property
+    def host(self) -> str:
+        """The host of `listen`, an IPv6 address without its brackets; empty for none."""
+        return (self.listen or "").rpartition(":")[0].strip("[]")

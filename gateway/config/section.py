@@ -25,10 +25,15 @@ def _parse_rate(value: object) -> object:
     return value
 
 
+def _rate_text(rate: Rate) -> str:
+    period = next(name for name, seconds in _PERIODS_S.items() if seconds == rate.period_s)
+    return f"{rate.amount}/{period}"
+
+
 RateField = Annotated[
     Rate,
     BeforeValidator(_parse_rate),
-    PlainSerializer(lambda rate: f"{rate.amount}/{rate.period_s}s", return_type=str),
+    PlainSerializer(_rate_text, return_type=str),
 ]
 
 

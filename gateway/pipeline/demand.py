@@ -1,16 +1,15 @@
 """What a call takes of its caller's limits, as far as that is known before it is made."""
 
-from gateway.config.callers import Plan
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
 from gateway.pipeline.lengths import answers_of, ceilings_of
 from gateway.pipeline.plan import limits_of
+from gateway.pipeline.windows import windows_of
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
 from gateway.state.counters import Demand, Share
 
-REQUESTS, TOKENS = "requests", "tokens"
 OUTPUT_TOKENS = 4096
 """What an answer is taken to have at most when nobody says."""
 _WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
@@ -23,18 +22,19 @@ def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
     Raises `CallError` for a call that would be too large for an empty window.
     """
     limits = limits_of(caller, services.document)
-    count, period_s = limits.requests
-    shares = [Share(REQUESTS, caller.key, 1, count, period_s, period_s)]
-    if isinstance(limits, Plan) and limits.tokens is not None and call.ask.needs & _COUNTED:
-        shares.append(_tokens(call.ask, caller, limits))
+    shares = []
+    for window in windows_of(caller.key, limits, services.clock):
+        match window.name:
+            case "tokens":
+                if call.ask.needs & _COUNTED:
+                    shares.append(_tokens(call.ask, window))
+            case _:
+                shares.append(window._replace(amount=1))
     return Demand(caller.key, limits.concurrent, tuple(shares))
 
 
-def _tokens(ask: Ask, caller: Caller, plan: Plan) -> Share:
-    if plan.tokens is None:
-        msg = "the plan counts no tokens"
-        raise ValueError(msg)
-    limit, period_s = plan.tokens
+def _tokens(ask: Ask, window: Share) -> Share:
+    limit, period_s = window.limit, window.period_s
     read = input_tokens(ask)
     if read > limit:
         message = f"this is about {read} tokens: your key's plan allows {limit} in {period_s} s"
@@ -51,7 +51,7 @@ def _tokens(ask: Ask, caller: Caller, plan: Plan) -> Share:
                 f"{limit} in {period_s} s; ask for {limit - read} at most"
             )
             raise CallError("invalid_parameter", message, param=name)
-    return Share(TOKENS, f"tokens:{caller.key}", amount, limit, period_s, period_s)
+    return window._replace(amount=amount)
 
 
 def output_ceiling(ask: Ask) -> tuple[str | None, int]:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from gateway.config.document import Document
-from gateway.state.keys import DEFAULT_PLAN, Key
+from gateway.state.key_fields import DEFAULT_PLAN
+from gateway.state.keys import Key
 
 
 def is_gone(key: Key, document: Document) -> bool:

@@ -85,7 +85,7 @@ class Identifier:
         if presented.forwarded_for:
             address = self._behind_proxies(address, presented.forwarded_for)
         if held is not None:
-            return Caller(f"key:{held.id}", address, held)
+            return Caller(held.counted_as, address, held)
         return Caller(self._bucket(address), address)
 
     def _invalid(self) -> CallError:

@@ -12,20 +12,24 @@ from gateway.schema.ask import Ask, Feature, Request
 from gateway.schema.chat import ChatRequest, CompletionRequest
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
-from gateway.state.keys import DEFAULT_PLAN
+from gateway.state.key_fields import DEFAULT_PLAN
+from gateway.state.keys import Key
 
 _WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
 
 
 def limits_of(caller: Caller, document: Document) -> AnonymousLimits | Plan:
-    """Return how often the caller may call.
+    """Return how often the caller may call."""
+    return document.limits.anonymous if caller.held is None else plan_of(caller.held, document)
+
+
+def plan_of(key: Key, document: Document) -> AnonymousLimits | Plan:
+    """Return the plan of a key.
 
     A plan that is not in the file any more is `default`, and that one, where it is not configured,
     is what anonymous callers have.
     """
-    if caller.held is None:
-        return document.limits.anonymous
-    plan = document.plans.get(caller.held.plan) or document.plans.get(DEFAULT_PLAN)
+    plan = document.plans.get(key.plan) or document.plans.get(DEFAULT_PLAN)
     return plan or document.limits.anonymous
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.demand import REQUESTS, TOKENS, demand_of
+from gateway.pipeline.demand import demand_of
+from gateway.pipeline.windows import REQUESTS, TOKENS
 from gateway.schema.failure import CallError
 from gateway.state.counters import CONCURRENT, Demand, Refused, Share, Window
 

@@ -54,7 +54,8 @@ async def first_answer(
             call.request_id,
             target.name,
             upstream.failure,
-            services.redact(upstream.message)[:200],
+            # Upstreams like to repeat what they were sent, and nobody's log is private.
+            "a private call" if call.ask.is_private else services.redact(upstream.message)[:200],
         )
         error = call_error(upstream, target.connected.name, call.ask, services)
         if is_final(upstream.failure):

@@ -83,8 +83,25 @@ class Refused(NamedTuple):
     window: Window
 
 
+class Used(NamedTuple):
+    """How much of a window is used; `resets_at` is Unix time in seconds, None if none runs."""
+
+    used: int
+    resets_at: int | None
+
+
+class Standing(NamedTuple):
+    """How a caller stands: the windows of a demand, in its order, and the calls `in_flight`."""
+
+    windows: tuple[Used, ...]
+    in_flight: int
+
+
 class Counters(Protocol):
     """Admits calls."""
 
     async def take(self, demand: Demand) -> Lease | Refused:
         """Count one call against all of `demand`, or none of it."""
+
+    async def look(self, demand: Demand) -> Standing:
+        """Say how the caller of `demand` stands; nothing is counted."""

@@ -3,18 +3,18 @@
 import hashlib
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from gateway.schema.json import JsonObject
+from gateway.state.key_fields import KeyFields, moment_text
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PREFIX = "dg-"
 _SECRET_CHARS, _CHECK_CHARS = 43, 6
 _KEY_CHARS = len(_PREFIX) + _SECRET_CHARS + _CHECK_CHARS
 _SHOWN_CHARS = len(_PREFIX) + 6
-
-DEFAULT_PLAN = "default"
-"""The plan of keys for which nobody named one, and of those whose plan is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class Key:
     expires_at: float | None = None
     revoked_at: float | None = None
     updated_at: float = 0.0
+
+    @property
+    def counted_as(self) -> str:
+        """What its calls are counted under."""
+        return f"key:{self.id}"
 
     def is_valid(self, now: float) -> bool:
         """Say whether the key may be used at `now`."""
@@ -69,11 +74,103 @@ class HeldKeys:
         """Know `keys`, and no other."""
         self._keys = {key.digest: key for key in keys}
 
+    def put(self, key: Key) -> None:
+        """Know `key` in place of what was known under its id; one that is revoked is forgotten."""
+        old = next((held.digest for held in self._keys.values() if held.id == key.id), None)
+        if old is not None:
+            del self._keys[old]
+        if key.revoked_at is None:
+            self._keys[key.digest] = key
+
+
+class KeyQuery(NamedTuple):
+    """Which keys to list: those with this owner, tag and plan, where they are named.
+
+    From the one behind the key whose id is `after`, and `limit` of them; None is all.
+    """
+
+    owner: str | None = None
+    tag: str | None = None
+    plan: str | None = None
+    with_revoked: bool = False
+    after: str | None = None
+    limit: int | None = None
+
+
+class KeyBookError(Exception):
+    """Why a key stayed as it was."""
+
+    def __init__(self, id_: str, reason: Literal["unknown", "revoked", "stale"]) -> None:
+        super().__init__(f"{id_} is {reason}")
+        self.reason = reason
+
+
+class KeyBook(Protocol):
+    """The keys, as their operator handles them; `StateError` where they cannot be reached.
+
+    What changes is in force for callers of this process at once, for others' within a second.
+    `seen` holds the `updated_at` of the versions that a change is meant for, None is any: what has
+    changed since is `stale`. No two versions of a key have the same. None of it
+    is to be cancelled.
+    """
+
+    async def create(self, fields: KeyFields) -> tuple[Key, str]:
+        """Make a key; return it with its text, which nobody can ask for again.
+
+        Raises `FieldError`; `name` must be there.
+        """
+
+    async def list(self, query: KeyQuery) -> Sequence[Key]:
+        """Return the keys that are asked for, the oldest first.
+
+        Raises `KeyBookError`, `unknown`, if there is none to begin after.
+        """
+
+    async def get(self, id_: str) -> Key | None:
+        """Return the key of that id, revoked ones too."""
+
+    async def find(self, name: str) -> Sequence[Key]:
+        """Return the keys whose id or shown prefix is `name`: one, unless prefixes are alike."""
+
+    async def change(
+        self, id_: str, fields: KeyFields, *, seen: Collection[float] | None = None
+    ) -> Key:
+        """Change the fields that are given. Raises `FieldError` and `KeyBookError`."""
+
+    async def rotate(self, id_: str, *, seen: Collection[float] | None = None) -> tuple[Key, str]:
+        """Give the key another text; the old one ends. Raises `KeyBookError`."""
+
+    async def revoke(self, id_: str, *, seen: Collection[float] | None = None) -> Key:
+        """End the key for good; a second time changes nothing. Raises `KeyBookError`."""
+
+
+def shown(key: Key, now: float) -> JsonObject:
+    """Return all that may be shown of a key; its state is that of `now`."""
+    state = "active" if key.is_valid(now) else "expired"
+    return {
+        "id": key.id,
+        "prefix": key.prefix,
+        "name": key.name,
+        "owner": key.owner,
+        "tags": list(key.tags),
+        "plan": key.plan,
+        "state": state if key.revoked_at is None else "revoked",
+        "created_at": moment_text(key.created_at),
+        "expires_at": moment_text(key.expires_at),
+        "revoked_at": moment_text(key.revoked_at),
+        "updated_at": moment_text(key.updated_at),
+    }
+
 
 def new_key() -> str:
     """Return a new key: 256 random bits' worth of base62 and their checksum."""
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_CHARS))
     return f"{_PREFIX}{secret}{checksum(secret)}"
+
+
+def new_id() -> str:
+    """Return the id of a new key, which is no secret."""
+    return f"key_{secrets.token_hex(6)}"
 
 
 def digest_of(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.sdk.providers import Clock
-from gateway.state.counters import CONCURRENT, Demand, Refused, Saved, Share, Window
+from gateway.state.counters import CONCURRENT, Demand, Refused, Saved, Share, Standing, Used, Window
 
 _STEP_S = 1.0
 """The wall clock has been set when it moved so much against the monotonic one."""
@@ -91,6 +91,13 @@ class MemoryCounters:
             windows.append(self._window(share, counted, now))
         self._in_flight[demand.key] = running + 1
         return MemoryLease(self, demand.key, taken, tuple(windows))
+
+    async def look(self, demand: Demand) -> Standing:
+        """See `Counters.look`."""
+        now = self._clock.monotonic()
+        found = [self._find(share, now) for share in demand.shares]
+        windows = [Used(one.used, one.resets_at) if one else Used(0, None) for one in found]
+        return Standing(tuple(windows), self._in_flight.get(demand.key, 0))
 
     def leave(self, key: str) -> None:
         """One call of `key` less in flight."""

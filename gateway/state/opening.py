@@ -12,7 +12,7 @@ from gateway.config.problems import Finding
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters
 from gateway.state.errors import OutdatedError, StateError
-from gateway.state.keys import HeldKeys, Keys
+from gateway.state.keys import HeldKeys, KeyBook, Keys
 from gateway.state.ledger import WatchedLedger
 from gateway.state.memory import MemoryCounters
 from gateway.state.memory_ledger import MemoryLedger
@@ -37,6 +37,10 @@ class State(Protocol):
     def is_failing(self) -> bool:
         """Whether what should outlive this process cannot be kept just now."""
 
+    @property
+    def key_book(self) -> KeyBook | None:
+        """The same keys, to be made and changed; None where nothing outlives the process."""
+
     async def keep(self) -> None:
         """Write what changes, and read what others change, until the state is closed."""
 
@@ -50,6 +54,7 @@ class MemoryState:
         self.counters = counters
         self.keys = HeldKeys()
         self.ledger = MemoryLedger()
+        self.key_book = None
 
     async def keep(self) -> None:
         """See `State.keep`: there is nothing to do."""

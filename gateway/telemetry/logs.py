@@ -11,6 +11,8 @@ import orjson
 
 from gateway.sdk.providers import Clock
 
+ADMIN = "dynagate.admin"
+"""The logger of what the operator changes while the gateway runs."""
 _FLUSH_S = 0.05
 _MAX_PENDING = 1000
 
@@ -101,6 +103,8 @@ def set_up(level: str, *, is_json: bool, redact: Callable[[str], str]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    # Who changed what is said at any level, as calls are.
+    logging.getLogger(ADMIN).setLevel(logging.INFO)
 
 
 def _for_people(fields: dict[str, Any]) -> bytes:  # Any: JSON values.

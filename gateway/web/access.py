@@ -6,12 +6,13 @@ could call us.
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs
 from multidict import istr
 
-from gateway.config.listeners import Server
+from gateway.config.listeners import Admin, Server
 from gateway.schema.failure import CallError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -36,10 +37,15 @@ VARY = "Accept, Authorization, Origin"
 
 
 class Access:
-    """The rules of one configuration."""
+    """The rules of one configuration.
 
-    def __init__(self, server: Server) -> None:
-        self._is_loopback = server.is_loopback
+    With `demands_host` a `Host` must be ours on any bind: where strangers connect too, by a name
+    that is configured or by an address, which no name server can move.
+    """
+
+    def __init__(self, server: Server, *, demands_host: bool = False) -> None:
+        self._demands_host = demands_host or server.is_loopback
+        self._takes_addresses = not server.is_loopback
         self._hosts = {*_LOOPBACK_NAMES, *(host.lower() for host in server.allowed_hosts)}
         if server.public_url is not None and (name := urlsplit(server.public_url).hostname):
             self._hosts.add(name.lower())
@@ -50,9 +56,9 @@ class Access:
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Raise 421 `wrong_host` or 403 `origin_not_allowed` for what a foreign page may ask."""
-        if self._is_loopback:
+        if self._demands_host:
             host = headers.get(hdrs.HOST, "")
-            if host not in self._hosts and _host_name(host) not in self._hosts:
+            if host not in self._hosts and not self._is_ours(_host_name(host)):
                 raise CallError(
                     "wrong_host",
                     "this Host is not ours: use localhost, or add the name to server.allowed_hosts",
@@ -73,6 +79,9 @@ class Access:
             raise CallError(
                 "origin_not_allowed", "another site's page may not call: see server.cors.origins"
             )
+
+    def _is_ours(self, name: str) -> bool:
+        return name in self._hosts or (self._takes_addresses and _is_address(name))
 
     def allows(self, origin: str) -> bool:
         """Say whether pages of `origin` may call."""
@@ -103,6 +112,13 @@ class Access:
         return headers
 
 
+def admin_access(admin: Admin, server: Server) -> Access:
+    """Return the rules of the operator's listener: its own names, and no page but loopback's."""
+    host = admin.host or "127.0.0.1"
+    names = (host, *server.allowed_hosts)
+    return Access(Server(host=host, allowed_hosts=names), demands_host=True)
+
+
 def check_prefetch(headers: Mapping[str, str]) -> None:
     """Raise 503 for a browser that only guesses what its user will ask (`Sec-Purpose`)."""
     if "prefetch" in headers.get(_SEC_PURPOSE, "") or headers.get(_PURPOSE) == "prefetch":
@@ -122,6 +138,14 @@ def _origin(url: str) -> str:
 def _is_stainless(name: str) -> bool:
     lower = name.lower()
     return lower.startswith("x-stainless-") and lower.replace("-", "").isalnum() and name.isascii()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _host_name(host: str) -> str:

@@ -1,21 +1,40 @@
-"""The operator's listener: `/metrics`, and `/health` for who watches it."""
+"""The operator's listener: `/metrics` and `/health` for who watches, `/admin` for who changes."""
 
-from aiohttp import web
+import asyncio
+import logging
+from hashlib import sha256
+from hmac import compare_digest
 
+from aiohttp import hdrs, web
+
+from gateway.background import Background
 from gateway.schema.failure import CallError
-from gateway.web import health
-from gateway.web.middleware import name_admin_request, render_errors
-from gateway.web.serving import SERVING, Serving, shared_headers
+from gateway.state.errors import StateError
+from gateway.state.keys import KeyBook
+from gateway.web import admin_keys, health
+from gateway.web.access import admin_access
+from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
+from gateway.web.middleware import Handler, name_admin_request, render_errors
+from gateway.web.serving import ACCESS, SERVING, Serving, shared_headers
 
+_log = logging.getLogger("dynagate.web")
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+_ADMIN = "/admin"
+_MOST_S = 30.0
+"""How long one request under `/admin` may take, its body included."""
 
 
-def admin_app(serving: Serving) -> web.Application:
+def admin_app(
+    serving: Serving, key_book: KeyBook | None, background: Background
+) -> web.Application:
     """Return the application of the admin listener; it never answers with CORS headers."""
-    app = web.Application(middlewares=[name_admin_request, render_errors])
-    app[SERVING] = serving
+    app = web.Application(middlewares=[name_admin_request, render_errors, admit_operator])
+    document = serving.services.document
+    app[SERVING], app[KEY_BOOK], app[BACKGROUND] = serving, key_book, background
+    app[ACCESS] = admin_access(document.admin, document.server)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/health", health.health)
+    admin_keys.add_routes(app.router)
     return app
 
 
@@ -25,3 +44,43 @@ async def metrics(request: web.Request) -> web.Response:
         raise CallError("key_required", "metrics are open to this machine only")
     body = request.app[SERVING].services.metrics.text()
     return web.Response(body=body, headers={**shared_headers(request), "Content-Type": _PROMETHEUS})
+
+
+@web.middleware
+async def admit_operator(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ask for the secret wherever a path begins with `/admin`, and bound what is done there."""
+    # What is routed counts, and not how the path was spelt; what is not routed does nothing.
+    resource = request.match_info.route.resource
+    path = request.path if resource is None else resource.canonical
+    if not path.startswith(_ADMIN):
+        return await handler(request)
+    _check_secret(request)
+    try:
+        async with asyncio.timeout(_MOST_S):
+            return await handler(request)
+    except TimeoutError:
+        message = f"this took more than {_MOST_S:g} s; look whether it was done"
+        raise CallError("deadline_exceeded", message) from None
+    except StateError as error:
+        _log.warning("%s %s: %s", request.method, path, error)
+        message = "the database of state.url cannot be used now; the log says why"
+        raise CallError("unavailable", message, retry_after_s=1) from None
+
+
+def _check_secret(request: web.Request) -> None:
+    secret = request.app[SERVING].services.document.admin.secret.get_secret_value()
+    if not secret:
+        raise CallError("admin_off", "/admin is off: write admin.secret in the configuration")
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    challenge = {"WWW-Authenticate": 'Bearer realm="dynagate admin"'}
+    if scheme.lower() != "bearer":
+        message = "send admin.secret as Authorization: Bearer …"
+        raise CallError("key_required", message, headers=challenge)
+    if not compare_digest(_digest(given.strip()), _digest(secret)):
+        message = "this is not admin.secret; callers' keys open nothing here"
+        raise CallError("invalid_api_key", message, headers=challenge)
+
+
+def _digest(text: str) -> bytes:
+    """Return what can be compared in the same time whatever was sent, and however long it is."""
+    return sha256(text.encode("utf-8", "surrogateescape")).digest()

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from gateway.schema.failure import CallError
 from gateway.web.access import VARY
 from gateway.web.serving import (
+    ACCESS,
     PLAIN,
     REQUEST_ID,
     SERVING,
@@ -50,7 +51,7 @@ async def name_admin_request(request: web.Request, handler: Handler) -> web.Stre
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Check where the request comes from, and turn whatever is raised into this API's errors."""
     try:
-        request.app[SERVING].access.check(request.headers)
+        request.app[ACCESS].check(request.headers)
         return await handler(request)
     except CallError as error:
         return error_response(request, error)

@@ -60,6 +60,8 @@ class Serving:
 
 
 SERVING = web.AppKey("serving", Serving)
+ACCESS = web.AppKey("access", Access)
+"""The rules of one listener: `serving.access` are those of the public one."""
 
 
 def new_request_id() -> str:

@@ -71,7 +71,7 @@ def test_a_revoked_key_is_listed_with_all_and_cannot_be_rotated(configured: Comm
     assert (rotated.returncode, rotated.stderr) == (1, f"{made['id']} is revoked: create another\n")
 
 
-@pytest.mark.parametrize("verb", ["show", "rotate", "revoke"])
+@pytest.mark.parametrize("verb", ["show", "rotate", "revoke", "limits"])
 def test_a_key_that_is_not_there_is_said(configured: CommandLine, verb: str) -> None:
     done = configured("keys", verb, "key_none' OR '1'='1")
 
@@ -188,3 +188,46 @@ def test_check_makes_no_database_and_says_what_is_wrong_with_one(configured: Com
     assert damaged.returncode == 0
     assert "is damaged, or no SQLite database" in damaged.stdout
     assert path.read_bytes() == b"no database" * 100
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["x" * 101], "name: write 1 to 100"),
+        (["a\x1b[2J"], "name: leave out line breaks"),
+        (["a", "--owner", "x" * 201], "owner: write 0 to 200"),
+        (["a", "--tag", "a\nb"], "tags: leave out line breaks"),
+        (["a", *["--tag", "t"] * 21], "tags: a key has 20 tags at most"),
+        (["a", "--expires", "9999-12-31T23:59:59-12:00"], "after the year 9999"),
+    ],
+)
+def test_what_lists_could_not_show_is_refused(
+    configured: CommandLine, options: list[str], says: str
+) -> None:
+    done = configured("keys", "create", *options)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert told(configured("keys", "list", "--json")) == []
+
+
+def test_limits_are_told_as_they_were_kept(configured: CommandLine) -> None:
+    configured.write(CONFIG + "plans: {team: {requests: 9/minute, concurrent: 3}}\n")
+    made = told(configured("keys", "create", "alice", "--plan", "team", "--json"))
+    fresh = told(configured("keys", "limits", made["id"], "--json"))
+    with sqlite3.connect(configured.folder / "state.sqlite") as connection:
+        row = (f"key:{made['id']}", 60, 4, 32503680000.5)  # Until the year 3000.
+        connection.execute("INSERT INTO windows VALUES (?, ?, ?, ?)", row)
+    connection.close()
+
+    used = told(configured("keys", "limits", made["prefix"], "--json"))
+    in_words = configured("keys", "limits", made["id"])
+
+    assert fresh["windows"][0]["used"] == 0
+    (window,) = used["windows"]
+    assert (window["limit"], window["used"], window["remaining"]) == (9, 4, 5)
+    assert window["resets_at"] == "3000-01-01T00:00:01Z"
+    assert (used["is_live"], used["concurrent"]) == (False, {"limit": 3, "in_flight": None})
+    assert "4 of 9 requests, until 3000-01-01T00:00:01Z" in in_words.stdout
+    assert f"GET /admin/keys/{made['id']}/limits" in in_words.stderr

@@ -264,13 +264,26 @@ def test_places_of_settings_are_known_to_whoever_validates_them_later(tmp_path: 
 
 def test_secrets_are_collected_and_never_said(tmp_path: Path) -> None:
     text = GOOD + 'admin: {secret: "${ADMIN_SECRET}"}\n'
-    loaded = _load(text, tmp_path, {"ADMIN_SECRET": "hunter22"})
+    loaded = _load(text, tmp_path, {"ADMIN_SECRET": "hunter22-of-16-signs"})
 
-    error = loaded.error([Finding(("admin", "secret"), "hunter22 is wrong")])
+    error = loaded.error([Finding(("admin", "secret"), "hunter22-of-16-signs is wrong")])
 
-    assert set(loaded.secrets) == {"hunter22"}
+    assert set(loaded.secrets) == {"hunter22-of-16-signs"}
     assert str(error).endswith(":7:17: admin.secret: *** is wrong")
 
 
 def test_an_admin_secret_written_in_the_file_is_a_secret_too(tmp_path: Path) -> None:
-    assert _load(GOOD + "admin: {secret: s3cret}\n", tmp_path).secrets == ("s3cret",)
+    assert _load(GOOD + "admin: {secret: s3cret-of-16-signs}\n", tmp_path).secrets == (
+        "s3cret-of-16-signs",
+    )
+
+
+@pytest.mark.parametrize("secret", ["short", "with a space in it", "zu-kurz-für-ascii", "x" * 513])
+def test_an_admin_secret_that_could_be_guessed_or_not_be_sent_is_refused(
+    tmp_path: Path, secret: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        _load(GOOD + f'admin: {{secret: "{secret}"}}\n', tmp_path)
+
+    assert "admin.secret: write 16 to 512 letters" in str(refused.value)
+    assert secret not in str(refused.value)

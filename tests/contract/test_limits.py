@@ -164,8 +164,44 @@ async def test_a_call_that_fails_gives_its_place_back(begin: Begin, upstream: Fa
     assert (await caller.get(GENERATE)).status == 200
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///$XDG_STATE_HOME/dynagate/state.sqlite"])
+async def test_setting_the_clock_neither_locks_out_nor_lets_in(
+    begin: Begin, url: str, hours: int
+) -> None:
+    clock = ManualClock()
+    caller = await begin(limits=hourly(2), state={"url": url}, clock=clock)
+    statuses = [(await caller.get(GENERATE)).status for _ in range(2)]
+
+    clock.set_wall(hours * 3600)
+    statuses.append((await caller.get(GENERATE)).status)
+    clock.advance(3599)
+    refused = await caller.get(GENERATE)
+    clock.advance(1)
+    admitted = await caller.get(GENERATE)
+
+    assert statuses == [200, 200, 429]
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+    assert (admitted.status, admitted.headers["X-RateLimit-Remaining"]) == (200, "1")
+
+
 @pytest.mark.parametrize(
-    "name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP"]
+    "name",
+    [
+        "X-Forwarded-For",
+        "X-Real-IP",
+        "Forwarded",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "Fastly-Client-IP",
+        "X-Original-Forwarded-For",
+        "X-Forwarded",
+        "Forwarded-For",
+        "Via",
+        "X-Remote-Addr",
+    ],
 )
 async def test_nobody_can_be_somebody_else_by_a_header(caller: Asker, name: str) -> None:
     left = []
@@ -175,6 +211,27 @@ async def test_nobody_can_be_somebody_else_by_a_header(caller: Asker, name: str)
         left.append(reply.headers["X-RateLimit-Remaining"])
 
     assert left == ["99", "98", "97"]
+
+
+async def test_forwarding_headers_change_neither_addresses_nor_the_log(caller: Asker) -> None:
+    spoofed = {
+        "X-Forwarded-For": "10.0.0.1",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Original-URL": "/admin/keys",
+        "X-Rewrite-URL": "/metrics",
+        "X-HTTP-Method-Override": "DELETE",
+    }
+
+    plain = await caller.get("/llms.txt")
+    other = await caller.ask("GET", "/llms.txt", headers=spoofed)
+    generated = await caller.ask("GET", GENERATE, headers=spoofed)
+
+    assert other.text == plain.text
+    assert generated.status == 200
+    assert '"address":"127.0.0.1"' in caller.gateway.lines()
+    assert "10.0.0.1" not in caller.gateway.lines()
 
 
 async def test_a_trusted_proxy_tells_callers_apart(begin: Begin) -> None:

@@ -14,11 +14,13 @@ from gateway.testing.upstream import FakeUpstream, reply
 from gateway.web.access import EXPOSED_HEADERS
 from gateway.web.routes import paths
 from tests.clients.curl import run_curl
+from tests.docs.admin_routes import ADMIN_ROUTES
 from tests.docs.examples import curl_lines, run_python
 from tests.docs.pages import ROOT, blocks, page, quoted, rows, section
 from tests.running import Running
 
 PAGE = page("docs/caller.md")
+ADMIN_PATHS = {("GET", "/metrics"), ("GET", "/health"), *ADMIN_ROUTES}
 README = page("README.md")
 _INT64_DIGITS = 18
 
@@ -35,16 +37,13 @@ def test_every_path_is_listed_with_its_methods_and_no_other() -> None:
 
 
 def test_the_readmes_table_of_endpoints_lists_only_what_is_there() -> None:
-    cells = [row[0] for row in rows(section(README, "Endpoints"))]
-    listed = {
-        (method, path)
-        for cell in cells
-        for path in re.findall(r"`([^`]+)`", cell)
-        for method in re.findall(r"GET|POST", cell)
-    }
+    public, admin = section(README, "Endpoints").split("On the admin listener")
+
+    listed = _listed(public)
 
     assert listed
     assert listed <= _routed()
+    assert _listed(admin) == ADMIN_PATHS
 
 
 def test_every_parameter_of_the_text_paths_is_described_with_its_range() -> None:
@@ -80,7 +79,7 @@ def test_every_error_that_can_be_answered_is_listed_with_its_status_and_no_other
         path.read_text("utf-8")
         for path in (ROOT / "gateway").rglob("*.py")
         # The table of codes itself, and what only the operator can be told.
-        if path.name not in {"failure.py", "admin.py"}
+        if path.name != "failure.py" and not path.name.startswith("admin")
     )
     raised = {code for code in CODES if f'"{code}"' in sources}
 
@@ -114,6 +113,16 @@ async def test_the_curl_example_answers(gateway: Running, tmp_path: Path) -> Non
     answer = await asyncio.to_thread(run_curl, command, tmp_path)
 
     assert (answer.status, answer.body) == (200, "hello")
+
+
+def _listed(text: str) -> set[tuple[str, str]]:
+    """Return every method and path of a table of endpoints."""
+    return {
+        (method, path)
+        for row in rows(text)
+        for path in re.findall(r"`([^`]+)`", row[0])
+        for method in re.findall(r"GET|POST|PATCH|DELETE", row[0])
+    }
 
 
 def _routed() -> set[tuple[str, str]]:

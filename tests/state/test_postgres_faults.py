@@ -5,7 +5,6 @@ import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +16,8 @@ from gateway.state.keys import Key, digest_of, new_key, prefix_of
 from gateway.state.memory import MemoryCounters
 from gateway.state.sql.database import transact
 from gateway.state.sql.keeper import KeptState, open_kept
-from gateway.state.sql.keys import add_key, change_key
+from gateway.state.sql.key_book import open_key_book
+from gateway.state.sql.keys import add_key
 from gateway.testing.clock import ManualClock
 from tests.postgres import PASSWORD, statement
 from tests.running import Running, run_gateway
@@ -143,8 +143,7 @@ async def test_callers_notice_nothing_and_the_operator_is_told_once(
     assert PASSWORD not in str(served.heard.said)
     assert ("did not answer within 2 s" in said[0][1]) == (fault == "stopped")
     # What changes from here on is noticed, and what was counted is kept.
-    revoked = replace(a_key(), revoked_at=2.0)
-    await transact(PostgresPlace(faulty.url), lambda connection: change_key(connection, revoked))
+    await open_key_book(PostgresPlace(faulty.url)).revoke(a_key().id)
     async with asyncio.timeout(20):
         while await served.call(KEY) != 401:
             pass

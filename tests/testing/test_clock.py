@@ -25,6 +25,15 @@ def test_both_readings_move_together() -> None:
     assert clock.now() == datetime(2026, 1, 1, 0, 1, 30, 500_000, tzinfo=UTC)
 
 
+def test_the_wall_may_be_set_without_time_passing() -> None:
+    clock = ManualClock(start=datetime(2026, 1, 1, 2, tzinfo=UTC))
+
+    clock.set_wall(-7200)
+
+    assert clock.monotonic() == 1000
+    assert clock.now() == datetime(2026, 1, 1, tzinfo=UTC)
+
+
 def test_time_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="does not go back"):
         ManualClock().advance(-1)

@@ -5,8 +5,10 @@ import hashlib
 import itertools
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,14 +16,15 @@ from gateway.config.database import Place
 from gateway.config.ledger import Ledger as LedgerSection
 from gateway.sdk.providers import Clock
 from gateway.state.errors import StateError
-from gateway.state.keys import HeldKeys
+from gateway.state.keys import HeldKeys, KeyBook
 from gateway.state.memory import MemoryCounters
 from gateway.state.spool import Spool
 from gateway.state.sql.database import Database, Transaction, open_database
-from gateway.state.sql.keys import keys_version, read_keys
+from gateway.state.sql.keys import SqlKeyBook, keys_version, read_keys
 from gateway.state.sql.ledger import SqlLedger
 from gateway.state.sql.windows import read_windows, write_windows
 
+_T = TypeVar("_T")
 _log = logging.getLogger("dynagate.state")
 _LOOK_S = 0.5
 """Between looks for keys that changed; windows are written at every second one."""
@@ -41,6 +44,7 @@ class KeptState:
         self.counters = counters
         self.ledger = ledger
         self.keys = HeldKeys()
+        self.key_book: KeyBook = SqlKeyBook(self.transact, clock, self.keys.put)
         self._version: int | None = None
         self._database = database
         self._clock = clock
@@ -117,6 +121,35 @@ class KeptState:
                 await self._failed("write", error)
             else:
                 self._works("write")
+
+    async def transact(
+        self,
+        work: Callable[[Transaction], Awaitable[_T]],
+        *,
+        done: Callable[[_T], None] | None = None,
+    ) -> _T:
+        """Do `work` in one transaction, which only reads without `done`.
+
+        `done` is told what was kept before anything else is read. Raises `StateError`. Not to be
+        cancelled: SQLite's driver goes on in its thread, and would keep the file locked.
+        """
+        async with self._busy:
+            database = self._database
+            if self._is_closing.is_set():
+                message = f"{database.name} is being closed"
+                raise StateError(message)
+            try:
+                await self._renew()
+                engine = database.reading if done is None else database.writing
+                async with engine.begin() as connection:
+                    result = await work(connection)
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("%s fails: %s", database.name, database.reason(error))
+                message = f"{database.name} cannot be used now; the log says why"
+                raise StateError(message) from None
+            if done is not None:
+                done(result)
+            return result
 
     async def _renew(self) -> None:
         if await self._database.renew():

@@ -17,6 +17,13 @@ async def read_windows(connection: AsyncConnection) -> list[Saved]:
     return [Saved(*row) for row in await connection.execute(wanted)]
 
 
+async def find_windows(connection: AsyncConnection, keys: Sequence[str]) -> list[Saved]:
+    """Return the windows that were kept under `keys`, those that have ended too."""
+    columns = windows.c
+    wanted = select(columns.key, columns.period_s, columns.used, columns.ends_at)
+    return [Saved(*row) for row in await connection.execute(wanted.where(columns.key.in_(keys)))]
+
+
 async def write_windows(connection: AsyncConnection, changed: Sequence[Saved], now: float) -> None:
     """Keep `changed`, and drop what has ended by `now`, in Unix time."""
     await connection.execute(delete(windows).where(windows.c.ends_at <= now))

@@ -1,16 +1,16 @@
 """Keys on each database: kept, found, changed, and noticed by a gateway that runs."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from gateway.config.database import Place
-from gateway.state.keys import Key, digest_of, new_key, prefix_of
+from gateway.state.keys import Key, KeyBookError, KeyQuery, digest_of, new_key, prefix_of
 from gateway.state.memory import MemoryCounters
-from gateway.state.sql.database import Transaction, transact
+from gateway.state.sql.database import transact
 from gateway.state.sql.keeper import KeptState, open_kept
-from gateway.state.sql.keys import add_key, change_key, find_keys, read_keys
+from gateway.state.sql.key_book import open_key_book
+from gateway.state.sql.keys import add_key, find_keys, read_keys
 from gateway.testing.clock import ManualClock
 from tests.state.contract.databases import made, rows_of
 
@@ -53,23 +53,20 @@ async def test_a_key_is_found_as_it_was_made(place: Place) -> None:
 async def test_what_others_change_is_noticed(place: Place) -> None:
     await made(place)
     state = await running(place)
-    old, new = new_key(), new_key()
+    old = new_key()
     key = a_key(old)
 
     await added(place, key)
     await state.read()
     assert state.keys.find(old) == key
-    rotated = replace(key, digest=digest_of(new), prefix=prefix_of(new))
-    await transact(place, lambda one: change_key(one, rotated))
+    rotated, new = await open_key_book(place).rotate(key.id)
     await state.read()
     assert (state.keys.find(old), state.keys.find(new)) == (None, rotated)
-    revoked = replace(rotated, revoked_at=2.0)
-    await transact(place, lambda one: change_key(one, revoked))
+    revoked = await open_key_book(place).revoke(key.id)
     await state.read()
 
     assert state.keys.find(new) is None
-    listed = await transact(place, lambda one: read_keys(one, with_revoked=True))
-    assert listed == [revoked]
+    assert await open_key_book(place).list(KeyQuery(with_revoked=True)) == [revoked]
     await state.aclose()
 
 
@@ -128,21 +125,41 @@ async def test_keys_are_listed_in_the_order_they_were_made(place: Place) -> None
     assert await transact(place, read_keys) == keys[::-1]
 
 
-async def test_of_two_that_change_a_key_at_once_the_second_sees_the_first(place: Place) -> None:
+async def test_of_many_that_change_what_they_saw_at_once_one_does(place: Place) -> None:
     await made(place)
     key = a_key(new_key())
     await added(place, key)
-    held = asyncio.Barrier(2)
+    book = open_key_book(place)
 
-    async def owner_grows(connection: Transaction, letter: str) -> None:
-        (found,) = await find_keys(connection, key.id)
-        await change_key(connection, replace(found, owner=found.owner + letter))
+    async def change(owner: str) -> bool:
+        try:
+            await book.change(key.id, {"owner": owner}, seen={key.updated_at})
+        except KeyBookError as error:
+            return error.reason != "stale"
+        return True
 
-    async def one(letter: str) -> None:
-        await held.wait()
-        await transact(place, lambda connection: owner_grows(connection, letter))
-
-    await asyncio.gather(one("a"), one("b"))
+    owners = [f"owner {number}" for number in range(6)]
+    done = await asyncio.gather(*map(change, owners))
 
     (after,) = await transact(place, read_keys)
-    assert sorted(after.owner.removeprefix(key.owner)) == ["a", "b"]
+    assert done.count(True) == 1
+    assert after.owner == owners[done.index(True)]
+
+
+async def test_the_key_book_makes_changes_and_ends_keys(place: Place) -> None:
+    await made(place)
+    book = open_key_book(place)
+
+    key, text = await book.create({"name": "alice", "tags": ("a", "ä")})
+    changed = await book.change(key.id, {"tags": ("b",), "expires_at": 9e9})
+    rotated, second = await book.rotate(key.id)
+    revoked = await book.revoke(key.id)
+
+    assert (digest_of(text), digest_of(second)) == (key.digest, rotated.digest)
+    assert (changed.tags, changed.expires_at, changed.digest) == (("b",), 9e9, key.digest)
+    assert revoked.revoked_at is not None
+    assert key.updated_at < changed.updated_at < rotated.updated_at < revoked.updated_at
+    assert await book.list(KeyQuery()) == []
+    assert await book.list(KeyQuery(with_revoked=True, tag="b")) == [revoked]
+    with pytest.raises(KeyBookError, match="revoked"):
+        await book.rotate(key.id)

@@ -1,0 +1,65 @@
+"""`dynagate keys limits`: how a key stands, as far as the database knows."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from gateway.cli.key_book import KeyArgument, named, print_fields, with_key_book
+from gateway.cli.options import ConfigOption, JsonOption
+from gateway.cli.report import WRONG, config_errors_reported, end, print_json
+
+if TYPE_CHECKING:
+    from gateway.schema.json import JsonObject
+
+_KEPT = (
+    "as a running gateway last wrote it down, which it does each second; calls under way are told "
+    "by GET /admin/keys/{}/limits"
+)
+
+
+def limits(key: KeyArgument, *, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show what the plan of a key allows, and how much of it is used."""
+    import asyncio
+    import math
+
+    from gateway.cli.db import database_of
+    from gateway.cli.preparation import load_config
+    from gateway.pipeline.standing import demand_of_key, told
+    from gateway.sdk.clock import SystemClock
+    from gateway.state.counters import Standing, Used
+    from gateway.state.errors import StateError
+    from gateway.state.sql.database import transact
+    from gateway.state.sql.windows import find_windows
+
+    found = with_key_book(config, lambda book: named(book, key))
+    with config_errors_reported():
+        document = load_config(config).document
+    clock = SystemClock()
+    shares = demand_of_key(found, document, clock).shares
+    keys = [share.key for share in shares]
+    try:
+        kept = asyncio.run(
+            transact(database_of(config), lambda connection: find_windows(connection, keys))
+        )
+    except StateError as error:
+        end(f"state.url: {error}", WRONG)
+    now = clock.now().timestamp()
+    running = {(one.key, one.period_s): one for one in kept if one.ends_at > now}
+    windows = [running.get((share.key, share.period_s)) for share in shares]
+    used = [Used(one.used, math.ceil(one.ends_at)) if one else Used(0, None) for one in windows]
+    document_told = told(found, document, clock, Standing(tuple(used), 0), is_live=False)
+    if as_json:
+        print_json(document_told)
+        return
+    print_fields(_lines(document_told))
+    typer.echo(_KEPT.format(found.id), err=True)
+
+
+def _lines(standing: "JsonObject") -> "JsonObject":
+    lines = {"id": standing["id"], "plan": standing["plan"], **standing["allows"]}
+    for window in standing["windows"]:
+        end_ = f", until {window['resets_at']}" if window["resets_at"] else ""
+        used = f"{window['used']} of {window['limit']} {window['counts']}{end_}"
+        name = f" {window['counts']}" if window["counts"] != "requests" else ""
+        lines |= {f"used{name}": used, f"remaining{name}": str(window["remaining"])}
+    return lines
