@@ -32,6 +32,7 @@ from gateway.sdk.clock import SystemClock
 from gateway.sdk.providers import Clock
 from gateway.state.folder import FolderObjects
 from gateway.state.opening import open_state
+from gateway.state.shared import open_shared
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
@@ -42,7 +43,7 @@ from gateway.web.admin import admin_app
 from gateway.web.album import Album
 from gateway.web.banner import banner
 from gateway.web.feed_paths import end_feeds
-from gateway.web.feeds import memory_feeds
+from gateway.web.feeds import open_feeds
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
 from gateway.web.server import Runner
@@ -138,6 +139,8 @@ async def open_gateway(
         background.start("state", state.keep())
         for line in gone_plans(state.keys, document, now=clock.now().timestamp()):
             _log.warning(line)
+        shared = await stack.enter_async_context(open_shared(loaded, clock, state.counters))
+        background.start("shared", shared.keep())
         images = document.images
         fetch = await stack.enter_async_context(
             connect_fetch(document.egress.allow, clock=clock, body_bytes=images.source_bytes)
@@ -165,14 +168,14 @@ async def open_gateway(
                 demands_key=document.auth.mode == "keys",
             ),
             waiting=WaitingRoom(
-                state.counters,
+                shared.counters,
                 clock,
                 wait_s=document.limits.wait_s,
                 places=document.limits.waiting,
             ),
             ledger=state.ledger,
             clock=clock,
-            metrics=Metrics(lambda: state.ledger.standing),
+            metrics=Metrics(lambda: state.ledger.standing, shared.condition),
             log=call_log,
             pictures=pictures,
             redact=redact,
@@ -195,8 +198,9 @@ async def open_gateway(
             document.server.bounds,
             Watches(asyncio.get_running_loop()),
             album,
-            memory_feeds(services, album, background) if document.has_feeds else None,
+            open_feeds(shared, services, album, background) if document.has_feeds else None,
             state,
+            shared,
             unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])

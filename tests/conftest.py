@@ -13,6 +13,9 @@ import pytest
 from gateway.testing.upstream import FakeUpstream
 from tests.postgres import a_database, a_server
 from tests.running import Running, run_gateway
+from tests.valkey import own_valkey, patience, shared_valkey, valkey
+
+__all__ = ["own_valkey", "patience", "shared_valkey", "valkey"]
 
 SECRETS = ("sk-canary-upstream", "canary-admin-secret-0123456789")
 """The provider's key, and the operator's secret, in most of the suite's configurations."""

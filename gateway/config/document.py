@@ -6,7 +6,7 @@ Frozen, and unknown keys are errors. Units are part of the names; a rate is writ
 import re
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.callers import Auth, Limits, Plan
@@ -15,12 +15,26 @@ from gateway.config.ledger import Ledger
 from gateway.config.listeners import Admin, Server
 from gateway.config.section import Section
 from gateway.config.upstreams import Model, Provider
+from gateway.config.valkey import check_valkey
 
 
 class State(Section):
     """`state`: where counts and keys are kept."""
 
     url: str = Field("memory://", repr=False)
+    valkey: SecretStr | None = None
+    """A Valkey or Redis for what several processes share; its URL holds a password."""
+    on_state_down: Literal["open", "closed", "local_share"] = "closed"
+    replicas: int = Field(1, ge=1)
+    """How many processes share the limits, for `local_share`."""
+
+    @field_validator("valkey")
+    @classmethod
+    def _valkey(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        check_valkey(value.get_secret_value())
+        return value
 
     @field_validator("url")
     @classmethod

@@ -14,6 +14,7 @@ from gateway.config.interpolation import Interpolation
 from gateway.config.problems import ConfigError, Finding, Loc, Problem, dotted
 from gateway.config.tree import Node, find, parse
 from gateway.config.validation import complaints
+from gateway.config.valkey import valkey_secrets
 
 MAX_FILE_BYTES = 1024 * 1024
 _REDACT_FROM = 4
@@ -77,8 +78,8 @@ class Loaded:
     """A configuration that holds together; the registry has yet to validate providers' settings.
 
     `source.overrides` is what a reload has to be given again. `secrets` must never reach a log: the
-    admin secret, the database's password, what a `*_FILE` held, variables named like a secret.
-    Providers add theirs.
+    admin secret, passwords of databases and state servers, what a `*_FILE` held, variables named
+    like a secret. Providers add theirs.
     """
 
     path: Path
@@ -128,6 +129,8 @@ def _own_secrets(document: Document, environ: Mapping[str, str]) -> Iterator[str
     place = place_of(document.state.url, environ)
     if isinstance(place, PostgresPlace):
         yield from place.secrets
+    if document.state.valkey is not None:
+        yield from valkey_secrets(document.state.valkey.get_secret_value())
 
 
 def _text(path: Path) -> str:

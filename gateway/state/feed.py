@@ -37,5 +37,8 @@ class Feed(Protocol):
         and can come back with the last id that it has seen.
         """
 
+    async def keep(self) -> None:
+        """Bring what other processes publish, until cancelled; a feed of one has nothing to do."""
+
     def close(self, reason: str) -> None:
         """End every subscription, and each later one at once."""

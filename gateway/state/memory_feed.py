@@ -3,14 +3,17 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.schema.sse import event_frame
 from gateway.sdk.providers import Clock
 from gateway.state.feed import OnEnd
 
+Place = tuple[int, int]
+"""Where an event stands among all of its feed."""
 _NUMBER_DIGITS = 12
 
 
@@ -18,16 +21,26 @@ class MemoryFeed:
     """Keeps the last `events`, as long as they have `size_bytes` together.
 
     Ids sort in the order of publication, and begin with when this feed began and what no other
-    process can have drawn: an id of an earlier process is none of ours.
+    process can have drawn: an id of an earlier process is none of ours. A feed that relays what
+    came by elsewhere gives `place_of`, which returns the place of an id, None if it has none.
     """
 
-    def __init__(self, clock: Clock, *, events: int, size_bytes: int, queue: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        events: int,
+        size_bytes: int,
+        queue: int,
+        place_of: Callable[[str], Place | None] | None = None,
+    ) -> None:
         self._events = events
         self._most_bytes = size_bytes
         self._queue = queue
         began_ms = int(clock.now().timestamp() * 1000)
         self._prefix = f"{began_ms:012x}-{secrets.token_hex(4)}-"
         self._published = 0
+        self._place_of = place_of or self._own_place
         self._history: deque[_Kept] = deque()
         self._kept_bytes = 0
         self._readers: set[MemorySubscription] = set()
@@ -41,13 +54,24 @@ class MemoryFeed:
     def publish(self, data: bytes) -> None:
         """Make the frame, keep it, and queue it for each reader."""
         self._published += 1
-        number = self._published
-        frame = event_frame(data, id=f"{self._prefix}{number:0{_NUMBER_DIGITS}d}")
-        self._keep(_Kept(number, frame))
+        self.relay(f"{self._prefix}{self._published:0{_NUMBER_DIGITS}d}", data)
+
+    def relay(self, event_id: str, data: bytes) -> None:
+        """Publish an event under an id of `place_of`; each comes behind all before it."""
+        frame = self.recall(event_id, data)
         for reader in list(self._readers):
             if not reader.put(frame):
                 self._readers.discard(reader)
                 reader.end(f"{self._queue} events were waiting")
+
+    def recall(self, event_id: str, data: bytes) -> bytes:
+        """Keep an event for who asks for the past, and return its frame."""
+        frame = event_frame(data, id=event_id)
+        self._history.append(_Kept(self._place_of(event_id) or (0, 0), frame))
+        self._kept_bytes += len(frame)
+        while len(self._history) > self._events or self._kept_bytes > self._most_bytes:
+            self._kept_bytes -= len(self._history.popleft().frame)
+        return frame
 
     @asynccontextmanager
     async def subscribe(
@@ -65,6 +89,9 @@ class MemoryFeed:
             self._readers.discard(reader)
             reader.clear()
 
+    async def keep(self) -> None:
+        """See `Feed.keep`."""
+
     def close(self, reason: str) -> None:
         """End all readers."""
         self._closed = reason
@@ -72,23 +99,17 @@ class MemoryFeed:
         for reader in readers:
             reader.end(reason)
 
-    def _keep(self, kept: "_Kept") -> None:
-        self._history.append(kept)
-        self._kept_bytes += len(kept.frame)
-        while len(self._history) > self._events or self._kept_bytes > self._most_bytes:
-            self._kept_bytes -= len(self._history.popleft().frame)
-
     def _past(self, after: str | None, last: int) -> list[bytes]:
-        first = self._published - last if after is None else self._number(after)
-        return [kept.frame for kept in self._history if kept.number > first]
+        if after is None:
+            count = len(self._history)
+            return [kept.frame for kept in islice(self._history, max(0, count - last), count)]
+        place = self._place_of(after)
+        return [kept.frame for kept in self._history if place is not None and kept.place > place]
 
-    def _number(self, event_id: str) -> int:
-        """Return which of our events `event_id` names; the latest if it names none."""
+    def _own_place(self, event_id: str) -> Place | None:
         digits = event_id.removeprefix(self._prefix)
         is_ours = len(digits) == _NUMBER_DIGITS and len(event_id) == len(self._prefix + digits)
-        if is_ours and digits.isascii() and digits.isdigit():
-            return int(digits)
-        return self._published
+        return (0, int(digits)) if is_ours and digits.isascii() and digits.isdigit() else None
 
 
 class MemorySubscription:
@@ -139,5 +160,5 @@ class MemorySubscription:
 
 
 class _Kept(NamedTuple):
-    number: int
+    place: Place
     frame: bytes

@@ -77,7 +77,14 @@ async def open_state(
 
     try:
         section, folder = document.ledger, state_dir(environ)
-        kept = await open_kept(place, counters, clock, section=section, folder=folder)
+        kept = await open_kept(
+            place,
+            counters,
+            clock,
+            section=section,
+            folder=folder,
+            is_alone=document.state.valkey is None,
+        )
     except OutdatedError as error:
         message = f"{error} --config {shlex.quote(str(loaded.path))}"
         raise loaded.error([Finding(("state", "url"), message)]) from None

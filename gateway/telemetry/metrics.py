@@ -70,11 +70,34 @@ class _NoLedger(NamedTuple):
     is_open: bool = True
 
 
-class Metrics:
-    """All metrics of one process. `ledger` says how that stands."""
+class StateCondition(Protocol):
+    """Whether what several processes share can be reached, and what it cost that it could not."""
 
-    def __init__(self, ledger: Callable[[], LedgerFigures] = _NoLedger) -> None:
+    @property
+    def is_down(self) -> bool:
+        """Whether it cannot be reached now."""
+
+    uncounted_calls: int
+    dropped_events: int
+
+
+@dataclass(slots=True)
+class _NothingShared:
+    is_down: bool = False
+    uncounted_calls: int = 0
+    dropped_events: int = 0
+
+
+class Metrics:
+    """All metrics of one process: `ledger` says how that stands, `state` what is shared."""
+
+    def __init__(
+        self,
+        ledger: Callable[[], LedgerFigures] = _NoLedger,
+        state: StateCondition | None = None,
+    ) -> None:
         self._ledger = ledger
+        self._state = state or _NothingShared()
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
         self._failed: dict[tuple[str, str], int] = {}
         self.in_flight = 0
@@ -176,3 +199,14 @@ class Metrics:
         )
         is_open.add_metric([], ledger.is_open)
         yield from (rows, spooled, is_open)
+        down = GaugeMetricFamily("dynagate_state_down", "1 while the state server is down.")
+        down.add_metric([], int(self._state.is_down))
+        uncounted = CounterMetricFamily(
+            "dynagate_uncounted_calls", "Calls that met state.on_state_down."
+        )
+        uncounted.add_metric([], self._state.uncounted_calls)
+        events = CounterMetricFamily(
+            "dynagate_dropped_feed_events", "Events of feeds that the state server did not take."
+        )
+        events.add_metric([], self._state.dropped_events)
+        yield from (down, uncounted, events)

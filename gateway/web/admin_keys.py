@@ -114,7 +114,7 @@ async def limits(request: web.Request) -> web.Response:
     key = await _found(request)
     serving = request.app[SERVING]
     document, clock = serving.services.document, serving.services.clock
-    return _answer(request, await standing_of(key, document, serving.state.counters, clock))
+    return _answer(request, await standing_of(key, document, serving.shared.counters, clock))
 
 
 def _book(request: web.Request) -> KeyBook:

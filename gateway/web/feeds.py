@@ -17,7 +17,7 @@ from gateway.schema.failure import CallError
 from gateway.schema.images import Picture
 from gateway.schema.json import JsonObject
 from gateway.state.feed import Feed, Subscription
-from gateway.state.memory_feed import MemoryFeed
+from gateway.state.shared import Shared
 from gateway.telemetry.metrics import Metrics
 from gateway.web.album import Album
 from gateway.web.stream import PING, PING_S
@@ -149,22 +149,15 @@ class Feeds:
             self._schedule()
 
 
-def memory_feeds(services: Services, album: Album, background: Background) -> Feeds:
-    """Return feeds that live in this process."""
-    configured = services.document.feeds
-    history = configured.history
-
-    def feed() -> MemoryFeed:
-        return MemoryFeed(
-            services.clock,
-            events=history.events,
-            size_bytes=history.bytes,
-            queue=configured.queue,
-        )
-
+def open_feeds(shared: Shared, services: Services, album: Album, background: Background) -> Feeds:
+    """Return the feeds of this process, and of all that share with it."""
+    names: tuple[FeedName, ...] = ("text", "image")
+    feeds = {name: shared.feed(name) for name in names}
+    for name, feed in feeds.items():
+        background.start(f"{name} feed", feed.keep())
     return Feeds(
-        {"text": feed(), "image": feed()},
-        configured,
+        feeds,
+        services.document.feeds,
         album=album,
         metrics=services.metrics,
         start=lambda work: background.start("feed", work),

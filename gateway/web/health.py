@@ -15,15 +15,18 @@ async def readiness(request: web.Request) -> web.Response:
     """`GET /health/readiness`, `/readyz`: says what still loads, or fails.
 
     503 while draining, and while no call can be recorded, since then none is made. A database that
-    fails otherwise is no reason to call another gateway: this one goes on in memory.
+    fails otherwise is no reason to call another gateway: this one goes on in memory. Nor is a
+    state server that is down: all replicas would leave the load balancer at once.
     """
     serving = request.app[SERVING]
     ledger = serving.state.ledger.standing
+    down = serving.shared.condition.reason
     is_ready = ledger.is_open and not serving.is_draining
     document = {
         "status": "ok" if is_ready else "draining" if serving.is_draining else "unavailable",
         "providers": dict(serving.unready),
         "state": "failing" if serving.state.is_failing else "ok",
+        "shared": "ok" if down is None else f"down: {down}",
         "ledger": {
             "is_open": ledger.is_open,
             "spooled_rows": ledger.spooled_rows,

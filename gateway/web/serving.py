@@ -16,6 +16,7 @@ from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard, Price
 from gateway.state.opening import State
+from gateway.state.shared import Shared
 from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
@@ -53,6 +54,7 @@ class Serving:
     feeds: Feeds | None
     """None where they are off."""
     state: State
+    shared: Shared
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
     unready: Mapping[str, str] = field(default_factory=dict)

@@ -75,7 +75,7 @@ async def begin(
         async def start(
             second: FakeUpstream | None = None, *, clock: Any = None, **sections: Any
         ) -> Asker:
-            if "state" in sections:
+            if "url" in sections.get("state", ()) and "valkey" not in sections["state"]:
                 await stack.aclose()
             text = configuration(upstream, second, **sections)
             running = await stack.enter_async_context(run_gateway(text, tmp_path, clock=clock))

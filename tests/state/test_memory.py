@@ -1,17 +1,93 @@
-"""Counters of one process."""
+"""Counters of one process: what they do beyond test_counters.py, and by a clock that is set."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.state.counters import Demand, Refused, Share
+from gateway.state.counters import Refused
 from gateway.state.memory import MemoryCounters, MemoryLease
 from gateway.testing.clock import ManualClock
+from tests.state.sharing import call_of, calls
 
 
-def calls(key: str, requests: int, period_s: int, concurrent: int) -> Demand:
-    """What one call takes of a limit of so many requests."""
-    share = Share("requests", key, 1, requests, period_s, period_s)
-    return Demand(key, concurrent, (share,))
+async def test_a_window_begins_with_its_first_call_and_ends_a_period_later() -> None:
+    clock = ManualClock()
+    counters = MemoryCounters(clock)
+    limit = calls("a", 1, 3600, 10)
+    clock.advance(1000)
+    await counters.take(limit)
+
+    clock.advance(3599)
+    before = await counters.take(limit)
+    clock.advance(1)
+    after = await counters.take(limit)
+
+    assert isinstance(before, Refused)
+    assert before.window.resets_in_s == 1
+    assert not isinstance(after, Refused)
+
+
+async def test_a_refund_gives_the_call_back_in_its_own_window_only() -> None:
+    clock = ManualClock()
+    counters = MemoryCounters(clock)
+    limit = calls("a", 2, 60, 10)
+    lease = await counters.take(limit)
+    assert isinstance(lease, MemoryLease)
+
+    lease.settle("requests", 0)
+    assert lease.windows[0].remaining == 2
+    old = await counters.take(limit)
+    clock.advance(61)
+    new = await counters.take(limit)
+    assert isinstance(old, MemoryLease)
+    assert isinstance(new, MemoryLease)
+    old.settle("requests", 0)
+
+    assert new.windows[0].remaining == 1
+    following = await counters.take(limit)
+    assert isinstance(following, MemoryLease)
+    assert following.windows[0].remaining == 0
+
+
+async def test_a_lease_sees_what_others_have_settled() -> None:
+    counters = MemoryCounters(ManualClock())
+    cheap, dear = await counters.take(call_of(50)), await counters.take(call_of(50))
+    assert isinstance(cheap, MemoryLease)
+    assert isinstance(dear, MemoryLease)
+
+    cheap.settle("tokens", 10)
+    dear.settle("tokens", 120)
+    dear.settle("tokens", 80)
+
+    assert [window.remaining for window in dear.windows] == [998, 10]
+    assert isinstance(await counters.take(call_of(11)), Refused)
+    assert isinstance(await counters.take(call_of(10)), MemoryLease)
+
+
+async def test_what_is_settled_after_the_windows_end_is_not_the_next_ones() -> None:
+    clock = ManualClock()
+    counters = MemoryCounters(clock)
+    late = await counters.take(call_of(10))
+    assert isinstance(late, MemoryLease)
+    clock.advance(61)
+    await counters.take(call_of(10))
+
+    late.settle("tokens", 90)
+
+    assert isinstance(await counters.take(call_of(90)), MemoryLease)
+
+
+async def test_a_window_may_end_before_its_period_is_over() -> None:
+    clock = ManualClock()
+    counters = MemoryCounters(clock)
+    await counters.take(call_of(100, lasts_s=5))
+
+    refused = await counters.take(call_of(1))
+    clock.advance(5)
+    after = await counters.take(call_of(1))
+
+    assert isinstance(refused, Refused)
+    assert refused.window.resets_in_s == 5
+    assert isinstance(after, MemoryLease)
 
 
 async def test_memory_is_bounded_by_the_capacity() -> None:

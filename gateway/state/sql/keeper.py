@@ -181,15 +181,17 @@ async def open_kept(
     *,
     section: LedgerSection | None = None,
     folder: Path | None = None,
+    is_alone: bool = True,
 ) -> KeptState:
-    """Open the database for this gateway alone, and go on counting where it ends.
+    """Open the database, for this gateway alone, and go on counting where it ends.
 
-    Two that count in memory would each grant every limit. `section` is the configuration's
+    Two that count in memory would each grant every limit; `is_alone` is False for those that count
+    elsewhere, who may share a database. `section` is the configuration's
     `ledger`; `folder` is where its spool may be, beside a file's own if not given.
     Raises `StateError`.
     """
     section = section or LedgerSection()
-    database, _ = await open_database(place, is_gateway=True)
+    database, _ = await open_database(place, is_gateway=is_alone)
     try:
         async with database.keeping.connect() as connection:
             counters.restore(await read_windows(connection))

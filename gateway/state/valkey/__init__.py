@@ -1,0 +1,1 @@
+"""What several processes share, on Valkey or Redis. Nobody imports this who has none."""
