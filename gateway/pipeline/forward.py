@@ -272,7 +272,9 @@ class _Relay:
         return True
 
     def _settle(self) -> None:
-        """Note in the call what has been used so far."""
+        """Note in the call what has been used so far; once it is recorded, that is settled."""
+        if self._call.kept is not None:
+            return
         tap = self._tap
         self._call.usage = tap.usage
         self._call.written = self._meter.written(is_done=tap.is_done)
