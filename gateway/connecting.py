@@ -7,7 +7,10 @@ from contextlib import AsyncExitStack
 from gateway.background import Background
 from gateway.config.document import Document
 from gateway.config.places import cache_dir, state_dir
-from gateway.pipeline.gate import Gate
+from gateway.crew.gates import FarGate, Share, shared_out
+from gateway.crew.post import Post
+from gateway.crew.proxies import Far, proxy_of
+from gateway.pipeline.gate import Gate, Places
 from gateway.pipeline.route import Connected, Route, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
@@ -22,16 +25,22 @@ async def connect(
     stack: AsyncExitStack,
     environ: Mapping[str, str],
     shared: tuple[Clock, Background, HttpClient],
+    post: Post | None = None,
 ) -> Connected:
     """Connect one provider; leaving `stack` disconnects it. One that fails is set aside, said why.
 
     `shared` are the clock, what runs in the background and the guarded fetch of all providers.
+    `post` says which of several processes this is; raises `LinkError` where the host is gone.
     """
     clock, background, fetch = shared
     section, kind = provider.section, provider.kind
-    gate = Gate(section)
+    gate = _gate(provider, post)
     if provider.missing is not None:
         return Connected(provider.name, kind.name, None, gate, provider.missing)
+    if post is not None and post.is_host and not kind.once:
+        return Connected(provider.name, kind.name, None, gate, "the workers have it")
+    if post is not None and kind.once and not post.is_host:
+        return await _far(provider, gate, post)
     deps = Deps(
         name=provider.name,
         http=await stack.enter_async_context(connect_http(section.http, clock=clock)),
@@ -50,6 +59,26 @@ async def connect(
             provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
         )
     return Connected(provider.name, kind.name, instance, gate, is_paid=bool(provider.secrets))
+
+
+def _gate(provider: ConfiguredProvider, post: Post | None) -> Places:
+    """Return the gate that holds for all processes together."""
+    section = provider.section
+    if post is None or post.is_host:
+        return Gate(section)
+    if provider.kind.once or section.concurrent < post.workers:
+        return FarGate(post.host_socket, provider.name)
+    return Gate(shared_out(section, Share(post.number, post.workers)))
+
+
+async def _far(provider: ConfiguredProvider, gate: Places, post: Post) -> Connected:
+    """Return a provider that the host runs."""
+    far = Far(post.host_socket, provider.name)
+    told = await far.told()
+    name, kind, is_paid = provider.name, provider.kind.name, bool(provider.secrets)
+    if told.missing is not None:
+        return Connected(name, kind, None, gate, told.missing)
+    return Connected(name, kind, proxy_of(far, told), gate, is_paid=is_paid)
 
 
 def routes_of(document: Document, connected: Mapping[str, Connected]) -> list[Route]:

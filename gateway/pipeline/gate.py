@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import insort
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from aiolimiter import AsyncLimiter
 
@@ -11,6 +11,16 @@ from gateway.config.upstreams import Provider
 
 class GateFullError(Exception):
     """As many callers wait at the gate as may."""
+
+
+class Places(Protocol):
+    """What a call goes through on its way to a provider; `Gate` says how."""
+
+    async def enter(self, priority: int = 0) -> None:
+        """Wait for a place; `leave` must follow. Raises `GateFullError`."""
+
+    def leave(self) -> None:
+        """Give the place to the next."""
 
 
 class _Waiter(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from gateway.pipeline.gate import Gate
+from gateway.pipeline.gate import Places
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
@@ -37,7 +37,7 @@ class Connected:
     name: str
     kind: str
     provider: object
-    gate: Gate
+    gate: Places
     missing: str | None = None
     is_paid: bool = False
 

@@ -183,6 +183,12 @@ class ProviderKind:
     """The values that must never reach a log, an error or a metric."""
     weights: Weights | None = None
     api: int = API
+    once: bool = False
+    """Whether one process runs such a provider for all of them, since a machine has room for one.
+
+    What it takes and gives is pickled then, and its cards are read when the gateway starts: those
+    of the models that the configuration names, or that `models` lists where it names a family.
+    """
 
 
 @dataclass(slots=True)

@@ -66,5 +66,6 @@ def gateway_provider_kinds() -> Iterable[ProviderKind]:
             connect=connect,
             missing=LocalSettings.missing,
             weights=LocalWeights(),
+            once=True,
         )
     ]

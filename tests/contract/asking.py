@@ -157,7 +157,9 @@ def knock(gateway: Running) -> AbstractAsyncContextManager[RawCaller]:
 
 def gate_of(gateway: Running) -> Gate:
     """Return the gate before the scripted upstream."""
-    return gateway.gateway.serving.services.router.find("openai").targets[0].connected.gate
+    gate = gateway.gateway.serving.services.router.find("openai").targets[0].connected.gate
+    assert isinstance(gate, Gate)
+    return gate
 
 
 def assert_refused(reply: Reply, status: int, code: str, param: str | None = None) -> JsonObject:
