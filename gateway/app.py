@@ -17,13 +17,14 @@ from gateway.config.document import Document
 from gateway.config.load import Loaded
 from gateway.config.places import state_dir
 from gateway.connecting import connect, routes_of
+from gateway.crew.post import Post
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
 from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.prices import open_prices
-from gateway.pipeline.route import Router
+from gateway.pipeline.route import Connected, Router
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
@@ -36,7 +37,6 @@ from gateway.state.shared import open_shared
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.redact import Redactor
 from gateway.transport.fetch import connect_fetch
 from gateway.web.access import Access
 from gateway.web.admin import admin_app
@@ -62,17 +62,18 @@ class Gateway:
     public: web.Application
     admin: web.Application
     serving: Serving
+    connected: Mapping[str, Connected]
 
 
 def serve(loaded: Loaded) -> int:
     """Run until told to stop; return the exit code. Raises `ConfigError`."""
     registry = Registry.discover(loaded.document.plugins.allow)
     providers = configured_providers(loaded, registry)
-    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+    with asyncio.Runner(loop_factory=new_loop()) as runner:
         return runner.run(_serve(loaded, providers))
 
 
-def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's loop where there is one; Windows and PyPy have asyncio's."""
     try:
         import uvloop  # noqa: PLC0415 - may be absent.
@@ -99,10 +100,7 @@ async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) ->
             await public.stop()
             _log.error("cannot listen: %s", error.strerror or error)
             return 1
-        # What start-up made lives for ever: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        settle()
         sys.stdout.write(banner(document, public.addresses, gateway.serving))
         sys.stdout.flush()
         await stopping.wait()
@@ -113,6 +111,13 @@ async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) ->
     return 0
 
 
+def settle() -> None:
+    """Spare the collector what start-up made: it lives for ever and need not be looked at again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
 @asynccontextmanager
 async def open_gateway(
     loaded: Loaded,
@@ -121,15 +126,16 @@ async def open_gateway(
     clock: Clock | None = None,
     sink: Sink | None = None,
     environ: Mapping[str, str] | None = None,
+    post: Post | None = None,
 ) -> AsyncGenerator[Gateway]:
-    """Connect the providers and build the applications; leaving disconnects them."""
+    """Connect the providers and build the applications; leaving disconnects them.
+
+    `post` says which of several processes this is, None that it is the only one.
+    """
     document, clock = loaded.document, clock or SystemClock()
     environ = os.environ if environ is None else environ
-    redact = Redactor([*loaded.secrets, *(s for p in providers.values() for s in p.secrets)])
-    is_json = document.logs.format == "json" or (
-        document.logs.format == "auto" and not sys.stderr.isatty()
-    )
-    logs.set_up(document.logs.level, is_json=is_json, redact=redact)
+    secrets = (*loaded.secrets, *(s for p in providers.values() for s in p.secrets))
+    redact, is_json = logs.begin(document.logs, secrets)
     call_log = CallLog(sink or sys.stderr.buffer, clock, is_json=is_json)
     background = Background()
     async with AsyncExitStack() as stack:
@@ -154,7 +160,7 @@ async def open_gateway(
         stack.push_async_callback(pictures.stopped)
         stack.callback(background.start("pictures", pictures.run()))
         connected = {
-            name: await connect(provider, stack, environ, (clock, background, fetch))
+            name: await connect(provider, stack, environ, (clock, background, fetch), post)
             for name, provider in providers.items()
         }
         routes = routes_of(document, connected)
@@ -188,7 +194,7 @@ async def open_gateway(
             background.start("ping", stream.ping())
 
         unready = {name: one.missing for name, one in connected.items() if one.missing is not None}
-        for name, reason in unready.items():
+        for name, reason in unready.items() if post is None or post.speaks else ():
             _log.info("provider %s is not configured (%s): its targets are skipped", name, reason)
         album = _album(document, clock, environ)
         serving = Serving(
@@ -207,7 +213,8 @@ async def open_gateway(
         public[SERVING], public[ACCESS] = serving, serving.access
         add_routes(public)
         public.on_shutdown.append(end_feeds)
-        yield Gateway(document, public, admin_app(serving, state.key_book, background), serving)
+        admin = admin_app(serving, state.key_book, background)
+        yield Gateway(document, public, admin, serving, connected)
 
 
 def _album(document: Document, clock: Clock, environ: Mapping[str, str]) -> Album:

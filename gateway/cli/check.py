@@ -19,10 +19,12 @@ def check(config: ConfigOption = None) -> None:
     from gateway.cli.preparation import load_config, load_providers, missing_weights
     from gateway.config.places import cache_dir
     from gateway.registry import unanswerable
+    from gateway.supervisor.valkey import is_needed
 
     with config_errors_reported():
         loaded = load_config(config)
         providers = load_providers(loaded)
+        is_needed(loaded)  # Or refused, where several processes would count for themselves.
     models = loaded.document.models
     typer.echo(f"ok: {_count(providers, 'provider')}, {_count(models, 'model')} ({loaded.path})")
     for name, reason in unanswerable(loaded.document, providers):

@@ -23,6 +23,10 @@ def serve(
         str | None,
         typer.Option(metavar="HOST:PORT", help="For admin.listen; `none` is no admin listener."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="For server.workers: processes that answer callers."),
+    ] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, typer.Option(help="For logs.level.")
     ] = None,
@@ -41,6 +45,7 @@ def serve(
         (("server", "host"), host, "--host or DYNAGATE_HOST"),
         (("server", "port"), port, "--port or DYNAGATE_PORT"),
         (("admin", "listen"), admin, "--admin"),
+        (("server", "workers"), workers, "--workers"),
         (("logs", "level"), log_level, "--log-level"),
         (("logs", "format"), log_format, "--log-format"),
     )
@@ -51,7 +56,9 @@ def serve(
     ]
     with config_errors_reported():
         loaded = load_config(config, overrides)
-        from gateway.app import serve as run
-
+        if loaded.document.server.workers > 1:
+            from gateway.supervisor.supervisor import serve as run
+        else:
+            from gateway.app import serve as run
         code = run(loaded)
     raise typer.Exit(code)

@@ -2,7 +2,6 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -42,7 +41,8 @@ class Server(Section):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     cors: Cors = Cors()
-    workers: Literal[1] = 1
+    workers: int = Field(1, ge=1, le=64)
+    """Processes that answer callers; more than one share a Valkey."""
     drain_s: float = Field(30.0, ge=0)
     bounds: Bounds = Bounds()
 

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import orjson
 
+from gateway.config.document import Logs
 from gateway.sdk.providers import Clock
+from gateway.telemetry.redact import Redactor
 
 ADMIN = "dynagate.admin"
 """The logger of what the operator changes while the gateway runs."""
@@ -94,6 +96,14 @@ class _PlainFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name.
         # What is logged may repeat a caller's words; a trace keeps its lines.
         return _one_line(super().formatMessage(record))
+
+
+def begin(section: Logs, secrets: Iterable[str]) -> tuple[Redactor, bool]:
+    """Log as the configuration says; return what takes secrets out, and whether lines are JSON."""
+    redact = Redactor(secrets)
+    is_json = section.format == "json" or (section.format == "auto" and not sys.stderr.isatty())
+    set_up(section.level, is_json=is_json, redact=redact)
+    return redact, is_json
 
 
 def set_up(level: str, *, is_json: bool, redact: Callable[[str], str]) -> None:

@@ -4,7 +4,9 @@ import asyncio
 import logging
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Protocol
 
+import orjson
 from aiohttp import hdrs, web
 
 from gateway.background import Background
@@ -24,6 +26,19 @@ _MOST_S = 30.0
 """How long one request under `/admin` may take, its body included."""
 
 
+class Others(Protocol):
+    """All processes of this gateway, where there are several."""
+
+    async def scrape(self) -> bytes:
+        """Return the metrics of all, in Prometheus' text format."""
+
+    async def readiness(self) -> tuple[bool, dict[str, object]]:
+        """Return whether all take calls, and what is said of them."""
+
+
+OTHERS = web.AppKey("others", Others)
+
+
 def admin_app(
     serving: Serving, key_book: KeyBook | None, background: Background
 ) -> web.Application:
@@ -35,6 +50,7 @@ def admin_app(
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/health", health.health)
     admin_keys.add_routes(app.router)
+    app.router.add_get("/health/readiness", readiness)
     return app
 
 
@@ -42,7 +58,9 @@ async def metrics(request: web.Request) -> web.Response:
     """`GET /metrics` in Prometheus' text format; open to loopback alone."""
     if not (request.remote or "").startswith(("127.", "::1")):
         raise CallError("key_required", "metrics are open to this machine only")
-    body = request.app[SERVING].services.metrics.text()
+    others = request.app.get(OTHERS)
+    own = request.app[SERVING].services.metrics
+    body = own.text() if others is None else await others.scrape()
     return web.Response(body=body, headers={**shared_headers(request), "Content-Type": _PROMETHEUS})
 
 
@@ -84,3 +102,14 @@ def _check_secret(request: web.Request) -> None:
 def _digest(text: str) -> bytes:
     """Return what can be compared in the same time whatever was sent, and however long it is."""
     return sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+async def readiness(request: web.Request) -> web.Response:
+    """`GET /health/readiness`: as callers' own, and with several processes that all are ready."""
+    others = request.app.get(OTHERS)
+    if others is None:
+        return await health.readiness(request)
+    is_ready, said = await others.readiness()
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    body, status = orjson.dumps(said), 200 if is_ready else 503
+    return web.Response(status=status, body=body, headers={**headers, **shared_headers(request)})

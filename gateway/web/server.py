@@ -59,15 +59,20 @@ class Runner(web.AppRunner):
         """Whether `begin_drain` has been called."""
         return self._at_work is not None
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, *, shares_port: bool = False) -> None:
         """Start the application and listen; `addresses` then tells where, for port 0 too.
+
+        With `shares_port` other processes of this user may listen there too, and the system hands
+        each connection to one of them.
 
         Raises `RuntimeError` when aiohttp runs without its C parser, `OSError` when the address
         cannot be had. The application is cleaned up again in both cases.
         """
         try:
             await self.setup()
-            site = web.TCPSite(self, host, port, backlog=_ACCEPT_BATCH)
+            site = web.TCPSite(
+                self, host, port, backlog=_ACCEPT_BATCH, reuse_port=shares_port or None
+            )
             await site.start()
             for listener in cast("asyncio.Server", site._server).sockets:  # noqa: SLF001
                 with listener.dup() as same:  # asyncio's wrapper has no listen(); a copy has.

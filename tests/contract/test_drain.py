@@ -23,6 +23,13 @@ async def test_readiness_is_503_while_draining(draining: Asker, path: str) -> No
     assert reply.json()["status"] == "draining"
 
 
+async def test_the_operators_listener_tells_it_as_well(draining: Asker) -> None:
+    reply = await draining.ask("GET", "/health/readiness", is_admin=True)
+
+    assert reply.status == 503
+    assert reply.json()["status"] == "draining"
+
+
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/health/liveness", "/v1/models"])
 async def test_the_process_still_lives_and_lists(draining: Asker, path: str) -> None:
     assert (await draining.get(path)).status == 200
