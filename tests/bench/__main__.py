@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 import orjson
 
-from tests.bench import media, scenarios
+from tests.bench import media, scenarios, workers
 from tests.bench.figures import Figure, table
 from tests.bench.load import IncompleteError
 from tests.bench.loops import loop_factory
@@ -34,6 +34,7 @@ _SCENARIOS = MappingProxyType(
         "memory": scenarios.memory,
         "startup": scenarios.start_up,
         "media": media.media,
+        "workers": workers.workers,
     }
 )
 _BASE_S, _MOST_S_A_ROUND = 120.0, 60.0

@@ -16,7 +16,7 @@ MODULES = {"bare": "tests.bench.bare_proxy", "gateway": "gateway.app"}
 
 # Nothing is refused and nothing is left out: quota, metrics, account and the log line are on.
 _CONFIG = """
-state: {{url: "{state}"}}
+state: {state}
 server: {{drain_s: 0}}
 admin: {{listen: null}}
 limits: {{anonymous: {{requests: 1000000000/day, concurrent: 10000}}}}
@@ -51,11 +51,15 @@ def target(
     if name == "bare":
         return _bare(port, upstream_port, folder)
     config = folder / "bench.yaml"
-    state = f"sqlite:///{folder / 'bench.sqlite'}" if is_kept else "memory://"
-    text = _CONFIG.format(port=upstream_port, model=MODEL, idle=IDLE_MODEL, state=state)
-    config.write_text(text, "utf-8")
+    state = f"{{url: \"sqlite:///{folder / 'bench.sqlite'}\"}}" if is_kept else "{}"
+    config.write_text(configuration(upstream_port, state=state), "utf-8")
     words = ("-m", "gateway", "serve", "--config", str(config), "--port", str(port))
     return running(words, port, folder, environ(folder))
+
+
+def configuration(upstream_port: int, *, state: str = "{}") -> str:
+    """Return the gateway's configuration in front of the upstream; `state` is its section."""
+    return _CONFIG.format(port=upstream_port, model=MODEL, idle=IDLE_MODEL, state=state)
 
 
 def as_shipped(name: Target, folder: Path) -> AbstractAsyncContextManager[Server]:
