@@ -51,7 +51,7 @@ def target(
     if name == "bare":
         return _bare(port, upstream_port, folder)
     config = folder / "bench.yaml"
-    state = f"{{url: \"sqlite:///{folder / 'bench.sqlite'}\"}}" if is_kept else "{}"
+    state = f'{{url: "sqlite:///{folder / "bench.sqlite"}"}}' if is_kept else "{}"
     config.write_text(configuration(upstream_port, state=state), "utf-8")
     words = ("-m", "gateway", "serve", "--config", str(config), "--port", str(port))
     return running(words, port, folder, environ(folder))
