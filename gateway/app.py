@@ -187,7 +187,7 @@ async def open_gateway(
             redact=redact,
             fetch=fetch,
             prices=await open_prices(routes, clock, document.ledger.aborted),
-            may_cost=document.server.is_loopback,
+            may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
 
         def ping(stream: EventStream) -> None:

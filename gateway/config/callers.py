@@ -14,11 +14,20 @@ class Auth(Section):
     open_to: Literal["loopback", "world"] = "loopback"
 
 
+class Budget(Section):
+    """`budget`: what calls may cost in a day or month of UTC."""
+
+    usd: float = Field(gt=0, le=1_000_000)
+    per: Literal["day", "month"] = "month"
+
+
 class AnonymousLimits(Section):
     """`limits.anonymous`: for each client address (IPv6: its /64)."""
 
     requests: RateField = Rate(100, 3600)
     concurrent: int = Field(10, ge=1)
+    budget: Budget | None = None
+    """Of all anonymous callers together; with one they may reach targets that cost money."""
 
 
 class Limits(Section):
@@ -46,6 +55,7 @@ class Plan(Section):
     """Names and families of `models`; None is all."""
     max_output_tokens: int | None = Field(None, ge=1)
     """Of all answers of one call together."""
+    budget: Budget | None = None
     priority: int = Field(0, ge=-100, le=100)
     """Of those who wait for a place at a provider, the higher goes first."""
     private: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gateway.config.callers import Budget
 from gateway.config.document import Document
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.identify import Caller, Identifier, Presented
@@ -91,6 +92,8 @@ class Call:
     """Targets that cost the operator money are open to it."""
     demand: Demand | None = None
     """What is taken of the caller's limits, and `lease` that it was."""
+    budget: Budget | None = None
+    """What its caller may spend; None is no limit."""
     lease: Lease | None = None
     limit_fields: Mapping[str, str] = field(default_factory=dict)
     """Headers that tell of limits besides `X-RateLimit-*`."""

@@ -4,13 +4,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.lengths import output_ceiling
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
 from gateway.schema.usage import Usage
 
-OUTPUT_TOKENS = 4096
-"""What an answer may have at most when nobody says."""
 _WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
 _COUNTED = _WRITES | {Feature.EMBEDDING}
 
@@ -32,21 +31,15 @@ def count(call: Call, services: Services) -> None:
     if not call.ask.needs.isdisjoint(_WRITES):
         written = call.written.tokens
         if is_presumed:
-            ceiling = call.output_ceiling or ceiling_of(call.ask) or OUTPUT_TOKENS
+            ceiling = call.output_ceiling or ceiling_of(call.ask)
             written = max(written, ceiling)
         usage = replace(usage, output_tokens=written)
     call.usage = usage
 
 
-def ceiling_of(ask: Ask) -> int | None:
-    """Return the most tokens that a document asks for, all its choices together."""
-    document = ask.document
-    choices = document.get("n")
-    for name in ("max_completion_tokens", "max_tokens"):
-        most = document.get(name)
-        if isinstance(most, int):
-            return most * (choices if isinstance(choices, int) else 1)
-    return None
+def ceiling_of(ask: Ask) -> int:
+    """Return the most tokens that may be written for an ask, all its answers together."""
+    return output_ceiling(ask)[1]
 
 
 def _read(call: Call) -> int:

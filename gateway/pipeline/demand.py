@@ -1,8 +1,9 @@
 """What a call takes of its caller's limits, as far as that is known before it is made."""
 
+from gateway.pipeline import budget
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
-from gateway.pipeline.lengths import answers_of, ceilings_of
+from gateway.pipeline.lengths import output_ceiling
 from gateway.pipeline.plan import limits_of
 from gateway.pipeline.windows import windows_of
 from gateway.schema.ask import Ask, Feature
@@ -10,8 +11,6 @@ from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
 from gateway.state.counters import Demand, Share
 
-OUTPUT_TOKENS = 4096
-"""What an answer is taken to have at most when nobody says."""
 _WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
 _COUNTED = _WRITES | {Feature.EMBEDDING, Feature.MODERATION}
 
@@ -22,12 +21,17 @@ def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
     Raises `CallError` for a call that would be too large for an empty window.
     """
     limits = limits_of(caller, services.document)
+    call.budget = limits.budget
     shares = []
     for window in windows_of(caller.key, limits, services.clock):
         match window.name:
             case "tokens":
                 if call.ask.needs & _COUNTED:
                     shares.append(_tokens(call.ask, window))
+            case "budget":
+                share = budget.share_of(call, window, services)
+                if share is not None:
+                    shares.append(share)
             case _:
                 shares.append(window._replace(amount=1))
     return Demand(caller.key, limits.concurrent, tuple(shares))
@@ -52,19 +56,6 @@ def _tokens(ask: Ask, window: Share) -> Share:
             )
             raise CallError("invalid_parameter", message, param=name)
     return window._replace(amount=amount)
-
-
-def output_ceiling(ask: Ask) -> tuple[str | None, int]:
-    """Return the most tokens that may be written, and the field that says so, None if none does."""
-    choices, _ = answers_of(ask)
-    if given := ceilings_of(ask):
-        name = max(given, key=lambda one: given[one])
-        return name, given[name] * choices
-    # A format's own fields have been looked at: what else one names is not what it is held to.
-    known = None if ask.wire is not None else ask.knobs.get("max_output_tokens")
-    if isinstance(known, int):
-        return "max_tokens", known * choices
-    return None, OUTPUT_TOKENS * choices
 
 
 def _said_in(ask: Ask) -> str:

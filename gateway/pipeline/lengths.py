@@ -13,6 +13,8 @@ _CEILINGS: Mapping[Wire | None, tuple[str, ...]] = MappingProxyType(
     }
 )
 """What the formats call the most tokens of an answer."""
+OUTPUT_TOKENS = 4096
+"""What an answer is taken to have at most when nobody says."""
 
 
 def ceilings_of(ask: Ask) -> dict[str, int]:
@@ -37,3 +39,16 @@ def answers_of(ask: Ask) -> tuple[int, str]:
         asked["prompt"] = len(prompt) if several else 1
     written = max(asked["n"], asked.get("best_of", 1)) * asked.get("prompt", 1)
     return written, max(asked, key=lambda name: asked[name])
+
+
+def output_ceiling(ask: Ask) -> tuple[str | None, int]:
+    """Return the most tokens that may be written, and the field that says so, None if none does."""
+    choices, _ = answers_of(ask)
+    if given := ceilings_of(ask):
+        name = max(given, key=lambda one: given[one])
+        return name, given[name] * choices
+    # A format's own fields have been looked at: what else one names is not what it is held to.
+    known = None if ask.wire is not None else ask.knobs.get("max_output_tokens")
+    if isinstance(known, int):
+        return "max_tokens", known * choices
+    return None, OUTPUT_TOKENS * choices

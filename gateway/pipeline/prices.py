@@ -65,6 +65,21 @@ class Prices:
             return Cost(_micros(self._rates_of(price), call), version)
         return self._list_cost(target, call) if target.connected.is_paid else FREE
 
+    def most(
+        self, target: Target, usage: Usage, *, images: int = 0, audio_s: float = 0.0
+    ) -> int | None:
+        """Return what so much of `target` costs, in millionths of a US dollar; None: not known."""
+        price = target.card.price
+        if price is not None:
+            return self._rates_of(price).micros(usage, images=images, audio_s=audio_s)
+        if not target.connected.is_paid:
+            return 0
+        listed = self._find(target)
+        if listed is None:
+            return None
+        rates = listed_rates(listed, usage, self._clock.now())
+        return rates.micros(usage, images=images, audio_s=audio_s)
+
     def _list_cost(self, target: Target, call: "Call") -> Cost:
         listed = self._find(target)
         if listed is not None and self._table is not None:

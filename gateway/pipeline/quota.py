@@ -1,11 +1,12 @@
 """Step 2: how much the caller may use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.demand import demand_of
-from gateway.pipeline.windows import REQUESTS, TOKENS
+from gateway.pipeline.windows import BUDGET, REQUESTS, TOKENS
 from gateway.schema.failure import CallError
 from gateway.state.counters import CONCURRENT, Demand, Refused, Share, Window
 
@@ -24,7 +25,9 @@ async def take(call: Call, services: Services) -> None:
     if services.document.limits.ietf_fields:
         call.limit_fields = ietf_fields(call.demand.shares, taken.windows)
     if len(call.demand.shares) > 1 and call.ask.dialect.startswith("openai"):
-        call.limit_fields = {**call.limit_fields, **token_headers(taken.windows[1])}
+        for share, window in zip(call.demand.shares, taken.windows, strict=True):
+            if share.name == TOKENS:
+                call.limit_fields = {**call.limit_fields, **token_headers(window)}
 
 
 def leave(call: Call, services: Services) -> None:
@@ -43,14 +46,17 @@ def settle(call: Call) -> None:
     if len(call.demand.shares) > 1:
         usage = call.usage
         call.lease.settle(TOKENS, usage.total_in + usage.total_out if usage else 0)
+        # What nobody knows the cost of, keeps what was taken for it.
+        if call.cost is not None and call.cost.usd_micros is not None:
+            call.lease.settle(BUDGET, call.cost.usd_micros)
 
 
 def _refusal(refused: Refused, demand: Demand, *, has_ietf_fields: bool) -> CallError:
     window = refused.window
     name = REQUESTS if refused.name == CONCURRENT else refused.name
     share = next(share for share in demand.shares if share.name == name)
-    headers = token_headers(window) if name == TOKENS else rate_headers(window)
-    if has_ietf_fields:
+    headers = _HEADERS[name](window)
+    if has_ietf_fields and name != BUDGET:
         headers |= ietf_fields((share,), (window,))
     if refused.name == CONCURRENT:
         return CallError(
@@ -61,8 +67,8 @@ def _refusal(refused: Refused, demand: Demand, *, has_ietf_fields: bool) -> Call
         )
     wait_s = max(1, window.resets_in_s)
     return CallError(
-        "rate_limit_exceeded",
-        f"Rate limit of {_exceeded(share, window)}. Try again in {wait_s} seconds.",
+        "insufficient_quota" if name == BUDGET else "rate_limit_exceeded",
+        f"{_exceeded(share, window)}. Try again in {wait_s} seconds.",
         details={
             "reset_time": datetime.fromtimestamp(window.resets_at, UTC).strftime(
                 "%Y-%m-%dT%H:%M:%SZ"
@@ -75,11 +81,21 @@ def _refusal(refused: Refused, demand: Demand, *, has_ietf_fields: bool) -> Call
 
 def _exceeded(share: Share, window: Window) -> str:
     if share.name == REQUESTS:
-        return f"{window.limit} requests exceeded"
+        return f"Rate limit of {window.limit} requests exceeded"
+    if share.name == TOKENS:
+        return (
+            f"Rate limit of {window.limit} tokens exceeded: this call may use {share.amount}, "
+            f"{window.remaining} are left"
+        )
+    limit, amount, left = map(_dollars, (window.limit, share.amount, window.remaining))
     return (
-        f"{window.limit} tokens exceeded: this call may use {share.amount}, "
-        f"{window.remaining} are left"
+        f"Budget of {limit} exceeded: this call may cost {amount}, {left} are left; ask for fewer "
+        "tokens with max_tokens"
     )
+
+
+def _dollars(micros: int) -> str:
+    return f"${micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
 
 
 def rate_headers(window: Window) -> dict[str, str]:
@@ -104,7 +120,15 @@ def ietf_fields(shares: Sequence[Share], windows: Sequence[Window]) -> dict[str,
     """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, an item for each window."""
     policies, states = [], []
     for share, window in zip(shares, windows, strict=True):
+        if share.name == BUDGET:
+            continue
         unit = "" if share.name == REQUESTS else f';qu="{share.name}"'
         policies.append(f'"{share.name}";q={window.limit}{unit};w={share.period_s}')
         states.append(f'"{share.name}";r={window.remaining};t={max(0, window.resets_in_s)}')
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
+
+
+_HEADERS: Mapping[str, Callable[[Window], dict[str, str]]] = MappingProxyType(
+    {REQUESTS: rate_headers, TOKENS: token_headers, BUDGET: lambda _window: {}}
+)
+"""What a refusal tells of the window that was full; of money no header is known."""

@@ -1,10 +1,18 @@
 """The windows that a caller's calls are counted in, as the configuration has them."""
 
-from gateway.config.callers import AnonymousLimits, Plan
+import math
+from datetime import datetime, timedelta
+
+from gateway.config.callers import AnonymousLimits, Budget, Plan
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Share
 
-REQUESTS, TOKENS = "requests", "tokens"
+REQUESTS, TOKENS, BUDGET = "requests", "tokens", "budget"
+"""Calls, tokens, and millionths of a US dollar."""
+_EVERYBODY = "anonymous"
+_DAY_S = 86_400
+_MONTH_S = 31 * _DAY_S
+_MICROS = 1_000_000
 
 
 def windows_of(key: str, limits: AnonymousLimits | Plan, clock: Clock) -> tuple[Share, ...]:
@@ -12,4 +20,18 @@ def windows_of(key: str, limits: AnonymousLimits | Plan, clock: Clock) -> tuple[
     shares = [Share(REQUESTS, key, 0, *limits.requests, limits.requests.period_s)]
     if isinstance(limits, Plan) and limits.tokens is not None:
         shares.append(Share(TOKENS, f"tokens:{key}", 0, *limits.tokens, limits.tokens.period_s))
+    if limits.budget is not None:
+        payer = key if isinstance(limits, Plan) else _EVERYBODY
+        shares.append(_budget(payer, limits.budget, clock.now()))
     return tuple(shares)
+
+
+def _budget(payer: str, budget: Budget, now: datetime) -> Share:
+    """Return the window of a budget, which ends with the day or month of UTC."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    period_s, ends = _DAY_S, today + timedelta(days=1)
+    if budget.per == "month":
+        # The 28th is in every month, and four days later is the next one.
+        period_s, ends = _MONTH_S, (today.replace(day=28) + timedelta(days=4)).replace(day=1)
+    lasts_s = max(1, math.ceil((ends - now).total_seconds()))
+    return Share(BUDGET, f"budget:{payer}", 0, round(budget.usd * _MICROS), period_s, lasts_s)

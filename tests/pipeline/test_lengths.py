@@ -4,8 +4,7 @@ import pytest
 
 from gateway.dialects.openai_chat import parse_chat
 from gateway.dialects.openai_completions import parse_completion
-from gateway.pipeline.demand import OUTPUT_TOKENS, output_ceiling
-from gateway.pipeline.lengths import answers_of, ceilings_of
+from gateway.pipeline.lengths import OUTPUT_TOKENS, answers_of, ceilings_of, output_ceiling
 from gateway.schema.json import JsonObject
 
 TURNS: JsonObject = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
