@@ -59,6 +59,6 @@ def serve(
         if loaded.document.server.workers > 1:
             from gateway.supervisor.supervisor import serve as run
         else:
-            from gateway.app import serve as run
+            from gateway.running import serve as run
         code = run(loaded)
     raise typer.Exit(code)

@@ -14,13 +14,14 @@ import sys
 import threading
 from collections.abc import Mapping
 
-from gateway.app import Gateway, new_loop, open_gateway, render_error, settle
+from gateway.app import Gateway, open_gateway, render_error
 from gateway.config.problems import ConfigError
 from gateway.crew.engines import Engines
 from gateway.crew.link import LinkError, listening
 from gateway.crew.post import Post
 from gateway.crew.reports import Told, Workers
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
+from gateway.running import new_loop, settle
 from gateway.supervisor.orders import Orders, receive
 from gateway.web.admin import OTHERS
 from gateway.web.banner import banner

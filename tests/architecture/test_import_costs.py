@@ -12,7 +12,7 @@ HEAVY = {"PIL", "ctranslate2", "genai_prices", "httpx2", "multiprocessing", "num
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("gateway.app", HEAVY),
+        ("gateway.running", HEAVY),
         ("gateway_local", HEAVY),
         ("gateway.sdk", HEAVY | {"asyncio", "gateway.sdk.workshop", "gateway.sdk.pictures"}),
         ("gateway.sdk.workshop", HEAVY | {"gateway.sdk.pictures"}),

@@ -11,7 +11,7 @@ from tests.bench.upstream import IDLE_MODEL, MODEL
 
 Target = Literal["bare", "gateway"]
 TARGETS: tuple[Target, Target] = ("bare", "gateway")
-MODULES = {"bare": "tests.bench.bare_proxy", "gateway": "gateway.app"}
+MODULES = {"bare": "tests.bench.bare_proxy", "gateway": "gateway.running"}
 """What each imports before it can serve."""
 
 # Nothing is refused and nothing is left out: quota, metrics, account and the log line are on.
