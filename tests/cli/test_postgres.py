@@ -57,6 +57,7 @@ def test_a_start_without_tables_says_the_command_that_makes_them(configured: Com
     assert configured(*command[1:]).stdout.endswith(" has been made\n")
 
 
+@pytest.mark.slow
 def test_keys_are_kept_there(configured: CommandLine) -> None:
     assert_refused(configured("keys", "list"), "run dynagate db upgrade")
     configured("db", "upgrade")

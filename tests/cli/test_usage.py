@@ -81,6 +81,7 @@ def test_millionths_are_exact_as_json(kept: CommandLine) -> None:
     assert found["total"]["estimated_calls"] == 1
 
 
+@pytest.mark.slow
 def test_a_report_can_be_narrowed(kept: CommandLine) -> None:
     def calls(*options: str) -> int:
         return int(told(kept("usage", "--json", *options))["total"]["calls"])

@@ -33,7 +33,7 @@ async def test_only_what_anonymous_callers_and_plans_that_say_so_generate_appear
     begin: Begin, keys: Keys
 ) -> None:
     await begin(state={"url": SQLITE}, plans=PLANS)
-    made = {plan: (await keys.made("--plan", plan))["key"] for plan in PLANS}
+    made = {plan: (await keys.made(plan))["key"] for plan in PLANS}
     caller = await begin(state={"url": SQLITE}, plans=PLANS)
 
     async with read(caller) as reader:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.config.database import PostgresPlace
+from gateway.config.database import Place, PostgresPlace
 from gateway.state.keys import checksum
+from gateway.state.sql.key_book import open_key_book
 from tests.cli.command_line import CommandLine
 from tests.contract.asking import Asker, assert_refused
 from tests.contract.conftest import Begin
@@ -16,19 +17,16 @@ from tests.state.contract.databases import made
 
 GENERATE = "/api/generate_response?user_input=hi"
 UNKNOWN = f"dg-{'A' * 43}{checksum('A' * 43)}"
-ECHO = {
-    "providers": {"chaos": {"kind": "chaos"}},
-    "models": {"openai": {"targets": [{"provider": "chaos", "model": "echo"}]}},
-}
 SQLITE = "sqlite:///$XDG_STATE_HOME/dynagate/state.sqlite"
 
 
 class Keys:
-    """The operator's command line, on the database of the running gateway."""
+    """The keys in the database of the running gateway, and the operator's command line for it."""
 
     def __init__(self, folder: Path) -> None:
         environ = {"XDG_STATE_HOME": str(folder / "state")}
         self._run = CommandLine(folder, folder, environ)
+        self.place: Place = folder / "state/dynagate/state.sqlite"
 
     async def __call__(self, *arguments: str) -> Any:
         """Run `dynagate keys` and return the JSON that it prints."""
@@ -36,14 +34,10 @@ class Keys:
         assert done.returncode == 0, done.stderr
         return json.JSONDecoder().decode(done.stdout) if "--json" in arguments else None
 
-    async def before(self, *options: str) -> Any:
-        """Make a key before a gateway starts, which thus knows it at once."""
-        self._run.write(json.dumps({"state": {"url": SQLITE}, **ECHO}))
-        return await self.made(*options)
-
-    async def made(self, *options: str) -> Any:
-        """Make a key."""
-        return await self("create", "someone", "--json", *options)
+    async def made(self, plan: str = "default") -> Any:
+        """Make a key as the command line does, whose start would take longer than most tests."""
+        key, text = await open_key_book(self.place).create({"name": "someone", "plan": plan})
+        return {"id": key.id, "key": text}
 
 
 @pytest.fixture
@@ -88,7 +82,8 @@ async def test_revoking_and_rotating_work_within_a_second(
 ) -> None:
     url = SQLITE if kind == "sqlite" else request.getfixturevalue("postgres_url")
     if kind == "postgresql":
-        await made(PostgresPlace(url))
+        keys.place = PostgresPlace(url)
+        await made(keys.place)
     caller = await begin(state={"url": url})
     one, other = await keys.made(), await keys.made()
     await status_becomes(caller, one["key"], 200)
@@ -106,7 +101,7 @@ async def test_revoking_and_rotating_work_within_a_second(
 
 @pytest.mark.parametrize("name", ["x-api-key", "api-key", "x-goog-api-key", "query"])
 async def test_a_key_is_read_wherever_sdks_write_it(begin: Begin, keys: Keys, name: str) -> None:
-    made = await keys.before()
+    made = await keys.made()
     caller = await begin(state={"url": SQLITE}, auth={"mode": "keys"})
     path = f"{GENERATE}&api_key={made['key']}" if name == "query" else GENERATE
     headers = {} if name == "query" else {name: made["key"]}
@@ -132,7 +127,7 @@ async def test_a_key_is_read_wherever_sdks_write_it(begin: Begin, keys: Keys, na
 async def test_where_keys_are_demanded_nothing_else_will_do(
     begin: Begin, keys: Keys, presented: str, code: str
 ) -> None:
-    key = (await keys.before())["key"]
+    key = (await keys.made())["key"]
     caller = await begin(state={"url": SQLITE}, auth={"mode": "keys"})
     presented = {"lower": key.lower(), "prefix": key[:-1]}.get(presented, presented)
     headers = bearer(presented) if presented else {}
@@ -148,7 +143,7 @@ async def test_where_keys_are_demanded_nothing_else_will_do(
 async def test_in_an_open_gateway_whatever_is_no_key_is_anonymous(
     begin: Begin, keys: Keys, presented: str
 ) -> None:
-    key = (await keys.before())["key"]
+    key = (await keys.made())["key"]
     caller = await begin(state={"url": SQLITE})
     presented = key.lower() if presented == "lower" else presented
 
@@ -168,7 +163,7 @@ async def test_a_key_of_a_megabyte_in_a_body_is_anonymous(begin: Begin) -> None:
 
 
 async def test_an_answer_for_a_key_is_for_no_shared_cache(begin: Begin, keys: Keys) -> None:
-    key = (await keys.before())["key"]
+    key = (await keys.made())["key"]
     caller = await begin(state={"url": SQLITE})
 
     own = await caller.ask("GET", f"{GENERATE}&seed=1", headers=bearer(key))
@@ -194,7 +189,7 @@ async def test_pages_say_that_a_key_is_needed(begin: Begin) -> None:
 async def test_where_keys_are_demanded_an_address_opens_without_one(
     begin: Begin, keys: Keys
 ) -> None:
-    key = (await keys.before())["key"]
+    key = (await keys.made())["key"]
     painter = {
         "more": {"local": {"kind": "local"}},
         "models": {"flux": {"targets": [{"provider": "local", "model": "painter"}]}},

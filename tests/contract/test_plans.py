@@ -25,8 +25,7 @@ def keys(tmp_path: Path) -> Keys:
 async def with_key(begin: Begin, keys: Keys, plan: str, **sections: Any) -> tuple[Asker, str]:
     """Return a gateway that knows a key of `plan`, and the key."""
     sections = {"state": {"url": SQLITE}, "plans": PLANS, **sections}
-    await begin(**sections)  # Writes the configuration that the command line reads.
-    made = await keys.made("--plan", plan)
+    made = await keys.made(plan)
     return await begin(**sections), made["key"]
 
 
@@ -38,7 +37,7 @@ async def chat(caller: Asker, key: str, **fields: object) -> Any:
 
 async def test_two_keys_have_the_limits_of_their_plans(begin: Begin, keys: Keys) -> None:
     caller, small = await with_key(begin, keys, "small")
-    large = (await keys.made("--plan", "large"))["key"]
+    large = (await keys.made("large"))["key"]
     caller = await begin(state={"url": SQLITE}, plans=PLANS)
     path = f"{GENERATE}&model=chaotic"
 

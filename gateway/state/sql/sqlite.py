@@ -1,6 +1,7 @@
 """One SQLite file: how it is opened, told apart from others, and held by one gateway."""
 
 import asyncio
+import errno
 import os
 import sqlite3
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -198,8 +199,12 @@ def _make(path: Path) -> None:
     with suppress(PermissionError):  # Somebody else's: whether it can be written will show.
         path.chmod(path.stat().st_mode & 0o700)
     # Here and not by the driver: when that fails to open a file, its thread may outlive our loop.
-    with path.open("rb"):
-        pass
+    # And not by opening it: closing a file ends every lock that this process has on it (POSIX), and
+    # SQLite of another process would then take the write-ahead log away from under a gateway.
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def blocking_engine(path: Path, *, is_synced: bool) -> Engine:
