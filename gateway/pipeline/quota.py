@@ -18,13 +18,19 @@ async def take(call: Call, services: Services) -> None:
         msg = "identify comes first"
         raise RuntimeError(msg)
     call.demand = demand_of(call, caller, services)
+    is_openai = call.ask.dialect.startswith("openai")
     taken = await services.waiting.take(call.demand)
     if isinstance(taken, Refused):
-        raise _refusal(taken, call.demand, has_ietf_fields=services.document.limits.ietf_fields)
+        raise _refusal(
+            taken,
+            call.demand,
+            has_ietf_fields=services.document.limits.ietf_fields,
+            is_openai=is_openai,
+        )
     call.lease = taken
     if services.document.limits.ietf_fields:
         call.limit_fields = ietf_fields(call.demand.shares, taken.windows)
-    if len(call.demand.shares) > 1 and call.ask.dialect.startswith("openai"):
+    if len(call.demand.shares) > 1 and is_openai:
         for share, window in zip(call.demand.shares, taken.windows, strict=True):
             if share.name == TOKENS:
                 call.limit_fields = {**call.limit_fields, **token_headers(window)}
@@ -51,11 +57,15 @@ def settle(call: Call) -> None:
             call.lease.settle(BUDGET, call.cost.usd_micros)
 
 
-def _refusal(refused: Refused, demand: Demand, *, has_ietf_fields: bool) -> CallError:
+def _refusal(
+    refused: Refused, demand: Demand, *, has_ietf_fields: bool, is_openai: bool
+) -> CallError:
     window = refused.window
     name = REQUESTS if refused.name == CONCURRENT else refused.name
     share = next(share for share in demand.shares if share.name == name)
     headers = _HEADERS[name](window)
+    if is_openai and name == REQUESTS:
+        headers |= request_headers(window)
     if has_ietf_fields and name != BUDGET:
         headers |= ietf_fields((share,), (window,))
     if refused.name == CONCURRENT:
@@ -104,6 +114,15 @@ def rate_headers(window: Window) -> dict[str, str]:
         "X-RateLimit-Limit": str(window.limit),
         "X-RateLimit-Remaining": str(window.remaining),
         "X-RateLimit-Reset": str(window.resets_at),
+    }
+
+
+def request_headers(window: Window) -> dict[str, str]:
+    """Return OpenAI's headers for requests."""
+    return {
+        "x-ratelimit-limit-requests": str(window.limit),
+        "x-ratelimit-remaining-requests": str(window.remaining),
+        "x-ratelimit-reset-requests": window.resets_in,
     }
 
 

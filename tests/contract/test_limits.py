@@ -73,6 +73,18 @@ async def test_openai_callers_get_openais_headers_too(caller: Asker, fields: Jso
     assert reply.headers["x-ratelimit-reset-requests"] == "1h0m0s"
 
 
+async def test_openai_callers_get_openais_headers_when_they_are_refused_too(begin: Begin) -> None:
+    caller = await begin(limits=hourly(1), clock=ManualClock())
+    await caller.chat()
+
+    reply = await caller.chat()
+
+    assert_refused(reply, 429, "rate_limit_exceeded")
+    assert reply.headers["x-ratelimit-limit-requests"] == "1"
+    assert reply.headers["x-ratelimit-remaining-requests"] == "0"
+    assert reply.headers["x-ratelimit-reset-requests"] == "1h0m0s"
+
+
 @pytest.mark.parametrize(
     "path",
     [
