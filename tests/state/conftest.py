@@ -9,6 +9,12 @@ from tests.postgres import PASSWORD, PostgresServer, a_database, a_server, state
 from tests.state.faults import USER, Faulty
 
 
+@pytest.fixture(autouse=True)
+def _working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spools of databases that are no files would else be where the tests are started."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Where a database may be made; neither it nor its folder is there yet."""
