@@ -56,10 +56,19 @@ def limits(key: KeyArgument, *, config: ConfigOption = None, as_json: JsonOption
 
 
 def _lines(standing: "JsonObject") -> "JsonObject":
-    lines = {"id": standing["id"], "plan": standing["plan"], **standing["allows"]}
+    allows = standing["allows"]
+    lines = {"id": standing["id"], "plan": standing["plan"], **allows}
+    if (budget := allows["budget"]) is not None:
+        lines["budget"] = f"${budget['usd']:g} a {budget['per']}"
     for window in standing["windows"]:
+        counts = window["counts"]
+        is_money = counts == "budget"
+        used, limit, left = (
+            f"${window[field] / 1_000_000:.6f}" if is_money else str(window[field])
+            for field in ("used", "limit", "remaining")
+        )
         end_ = f", until {window['resets_at']}" if window["resets_at"] else ""
-        used = f"{window['used']} of {window['limit']} {window['counts']}{end_}"
-        name = f" {window['counts']}" if window["counts"] != "requests" else ""
-        lines |= {f"used{name}": used, f"remaining{name}": str(window["remaining"])}
+        name = f" {counts}" if counts != "requests" else ""
+        unit = "" if is_money else f" {counts}"
+        lines |= {f"used{name}": f"{used} of {limit}{unit}{end_}", f"remaining{name}": left}
     return lines

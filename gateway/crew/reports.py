@@ -10,6 +10,7 @@ from gateway.crew.post import Post
 from gateway.crew.words import Report, State
 from gateway.telemetry.merge import Exposition, merged, parsed
 from gateway.telemetry.metrics import Metrics
+from gateway.web.health import status_of
 from gateway.web.serving import Serving
 
 _ANSWER_S = 1.0
@@ -27,7 +28,7 @@ class Told:
         serving = self._serving
         while isinstance(await link.receive(), Report):
             metrics = serving.services.metrics.text()
-            await link.send(State(os.getpid(), serving.is_draining, dict(serving.unready), metrics))
+            await link.send(State(os.getpid(), status_of(serving), dict(serving.unready), metrics))
 
 
 class Workers:
@@ -99,4 +100,4 @@ async def _state(socket: Path) -> State | None:
 def _in_words(state: State | None) -> str:
     if state is None:
         return "not there"
-    return "draining" if state.is_draining else "ok"
+    return state.status

@@ -80,10 +80,10 @@ class Report(NamedTuple):
 
 
 class State(NamedTuple):
-    """How a worker is: its process, whether it still takes calls, and its metrics."""
+    """How a worker is: its process, whether it takes calls (`ok`) or why not, and its metrics."""
 
     pid: int
-    is_draining: bool
+    status: str
     unready: Mapping[str, str]
     metrics: bytes
 

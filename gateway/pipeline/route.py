@@ -163,6 +163,14 @@ class Router:
         self._families.sort(key=lambda family: -len(family[0]))
         self._named: dict[str, Route] = {}
 
+    def has(self, model: str) -> bool:
+        """Say whether `model` has a route."""
+        try:
+            self.find(model)
+        except CallError:
+            return False
+        return True
+
     def find(self, model: str) -> Route:
         """Return the route of `model`; raise 404 `model_not_found` with the nearest names."""
         route = self._exact.get(model)

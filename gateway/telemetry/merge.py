@@ -1,10 +1,13 @@
 """Metrics of several processes as one: texts in Prometheus' format 0.0.4 in, one such text out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import add
 
 MAXED = ("_seconds", "_info", "_down")
-"""Endings of gauges that are told alike by all: the largest is shown. Others are summed."""
+"""Endings of gauges of which the largest is shown. Others are summed."""
+MINNED = ("_open",)
+"""Endings of gauges of which the smallest is shown: one process that is not open is news."""
 
 
 @dataclass(slots=True)
@@ -49,15 +52,22 @@ def parsed(text: bytes) -> Exposition:
 
 
 def merged(expositions: Iterable[Exposition]) -> Exposition:
-    """Return counters and histograms summed, gauges summed or the largest, by their name."""
+    """Return counters and histograms summed; gauges summed, or one of them, by their name."""
     whole = Exposition()
     for told in expositions:
         for name, kind in told.types.items():
             whole.types.setdefault(name, kind)
             whole.comments.setdefault(name, told.comments[name])
             rows = whole.values.setdefault(name, {})
-            is_maxed = kind == "gauge" and name.endswith(MAXED)
+            join = _join(name, kind)
             for series, value in told.values.get(name, {}).items():
-                before = rows.get(series, 0.0)
-                rows[series] = max(before, value) if is_maxed else before + value
+                rows[series] = join(rows[series], value) if series in rows else value
     return whole
+
+
+def _join(name: str, kind: str) -> Callable[[float, float], float]:
+    if kind == "gauge" and name.endswith(MAXED):
+        return max
+    if kind == "gauge" and name.endswith(MINNED):
+        return min
+    return add

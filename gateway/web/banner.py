@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.config.callers import AnonymousLimits
 from gateway.config.document import Document
+from gateway.web.handlers import DEFAULT_TEXT_MODEL
 from gateway.web.serving import Serving
 
 
@@ -25,7 +26,10 @@ def banner(document: Document, addresses: Sequence[tuple[str, int]], serving: Se
     ]
     if document.admin.listen is not None:
         lines.append(f"  metrics          http://{document.admin.listen}/metrics")
-    lines += ["  try it", f'    curl "{base}/api/generate_response?user_input=Hello"']
+    # Who names no model asks this one, which a file of one's own need not have.
+    is_there = serving.services.router.has(DEFAULT_TEXT_MODEL)
+    path = "/api/generate_response?user_input=Hello" if is_there else "/v1/models"
+    lines += ["  try it", f'    curl "{base}{path}"']
     return "\n".join(lines) + "\n"
 
 

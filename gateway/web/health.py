@@ -1,9 +1,11 @@
 """Probes: no caller is identified, no model is asked."""
 
+from typing import Literal
+
 import orjson
 from aiohttp import web
 
-from gateway.web.serving import SERVING, json_response, shared_headers
+from gateway.web.serving import SERVING, Serving, json_response, shared_headers
 
 
 async def health(request: web.Request) -> web.Response:
@@ -21,9 +23,9 @@ async def readiness(request: web.Request) -> web.Response:
     serving = request.app[SERVING]
     ledger = serving.state.ledger.standing
     down = serving.shared.condition.reason
-    is_ready = ledger.is_open and not serving.is_draining
+    status = status_of(serving)
     document = {
-        "status": "ok" if is_ready else "draining" if serving.is_draining else "unavailable",
+        "status": status,
         "providers": dict(serving.unready),
         "state": "failing" if serving.state.is_failing else "ok",
         "shared": "ok" if down is None else f"down: {down}",
@@ -39,4 +41,11 @@ async def readiness(request: web.Request) -> web.Response:
         "Cache-Control": "no-store",
         **shared_headers(request),
     }
-    return web.Response(status=200 if is_ready else 503, body=body, headers=headers)
+    return web.Response(status=200 if status == "ok" else 503, body=body, headers=headers)
+
+
+def status_of(serving: Serving) -> Literal["ok", "draining", "unavailable"]:
+    """Return whether this process takes calls, and if not, why."""
+    if serving.is_draining:
+        return "draining"
+    return "ok" if serving.state.ledger.standing.is_open else "unavailable"

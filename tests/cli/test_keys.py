@@ -232,3 +232,22 @@ def test_limits_are_told_as_they_were_kept(configured: CommandLine) -> None:
     assert (used["is_live"], used["concurrent"]) == (False, {"limit": 3, "in_flight": None})
     assert "4 of 9 requests, until 3000-01-01T00:00:01Z" in in_words.stdout
     assert f"GET /admin/keys/{made['id']}/limits" in in_words.stderr
+
+
+def test_limits_in_words_tell_a_budget_in_dollars(configured: CommandLine) -> None:
+    plan = "{requests: 9/minute, tokens: 500/minute, budget: {usd: 20, per: month}}"
+    configured.write(f"{CONFIG}plans: {{team: {plan}}}\n")
+    made = told(configured("keys", "create", "alice", "--plan", "team", "--json"))
+    with sqlite3.connect(configured.folder / "state.sqlite") as connection:
+        row = (f"budget:key:{made['id']}", 31 * 86_400, 1_250_000, 32503680000.0)
+        connection.execute("INSERT INTO windows VALUES (?, ?, ?, ?)", row)
+    connection.close()
+
+    done = configured("keys", "limits", made["id"])
+
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert ["budget", "$20 a month"] in lines
+    assert "0 of 500 tokens" in done.stdout
+    assert "$1.250000 of $20.000000, until 3000-01-01T00:00:00Z" in done.stdout
+    assert "$18.750000" in done.stdout

@@ -24,7 +24,7 @@ def post() -> Iterator[Post]:
 
 @asynccontextmanager
 async def worker(
-    post: Post, number: int, pid: int, calls: int, *, is_draining: bool = False
+    post: Post, number: int, pid: int, calls: int, *, status: str = "ok"
 ) -> AsyncGenerator[None]:
     """Be a worker who has answered `calls`, and has one call under way."""
     metrics = Metrics()
@@ -34,7 +34,7 @@ async def worker(
 
     async def serve(link: Link) -> None:
         await link.receive()
-        await link.send(State(pid, is_draining, {}, metrics.text()))
+        await link.send(State(pid, status, {}, metrics.text()))
 
     async with listening(post.worker_sockets[number], serve):
         yield
@@ -82,8 +82,17 @@ async def test_a_worker_that_says_nothing_holds_nobody_up(post: Post) -> None:
 async def test_all_are_ready_when_each_is(post: Post) -> None:
     async with worker(post, 1, 11, 0), worker(post, 2, 12, 0):
         assert (await Workers(post, Metrics()).readiness())[0]
-    async with worker(post, 1, 11, 0), worker(post, 2, 12, 0, is_draining=True):
+    async with worker(post, 1, 11, 0), worker(post, 2, 12, 0, status="draining"):
         is_ready, words = await Workers(post, Metrics()).readiness()
 
     assert not is_ready
     assert words["status"] == "draining"
+
+
+async def test_a_worker_that_can_record_no_call_is_not_ready(post: Post) -> None:
+    async with worker(post, 1, 11, 0), worker(post, 2, 12, 0, status="unavailable"):
+        is_ready, words = await Workers(post, Metrics()).readiness()
+
+    assert not is_ready
+    assert words["status"] == "unavailable"
+    assert words["workers"] == {"1": "ok", "2": "unavailable"}

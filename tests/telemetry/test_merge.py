@@ -24,6 +24,13 @@ def test_what_all_tell_alike_is_not_summed() -> None:
     assert b"c_down 1.0\n" in merged([parsed(TWO), parsed(TWO)]).text()
 
 
+def test_what_holds_when_all_say_so_is_the_smallest() -> None:
+    is_open = b"# HELP d_open Is.\n# TYPE d_open gauge\nd_open %d.0\n"
+
+    assert b"d_open 1.0\n" in merged([parsed(is_open % 1), parsed(is_open % 1)]).text()
+    assert b"d_open 0.0\n" in merged([parsed(is_open % 1), parsed(is_open % 0)]).text()
+
+
 def test_a_process_that_has_ended_leaves_its_counts_and_not_its_gauges() -> None:
     text = merged([parsed(TWO).without_gauges(), parsed(TWO)]).text()
 
