@@ -39,8 +39,9 @@ class Reader:
         return frame
 
     async def event(self) -> Event:
-        """Return the next event, which must be one of ours to the letter."""
-        frame = await self.frame()
+        """Return the next event, which must be one of ours to the letter; pings may precede it."""
+        while (frame := await self.frame()) == b": ping\n\n":
+            pass
         lines = frame.decode().split("\n")
         assert len(lines) == 4, frame
         assert lines[0].startswith("id: "), frame
