@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.config.ledger import Ledger as Section
+from gateway.state.counters import Demand, Share
 from gateway.state.memory import MemoryCounters
 from gateway.state.memory_ledger import MemoryLedger
 from gateway.state.sql.keeper import KeptState, open_kept
@@ -237,6 +238,26 @@ async def test_a_database_that_is_damaged_while_it_runs_loses_nothing_acknowledg
 
     assert held == ["req_1", "req_2"]
     assert names_in(file) == ["req_0", "req_1", "req_2"]
+
+
+async def test_calls_are_spooled_once_the_database_is_found_to_be_overwritten(
+    begin: Begin, file: Path
+) -> None:
+    state = await begin()
+    await given(state.ledger, 1)
+    await state.counters.take(Demand("a", 1, (Share("requests", "a", 1, 1, 3600, 3600),)))
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    await given(state.ledger, 1, 1)  # So the ledger's own connection has pages in memory.
+    with file.open("r+b") as database:
+        database.write(b"\xff" * file.stat().st_size)
+
+    await becomes(lambda: state.is_failing)
+    await given(state.ledger, 2, 2)
+
+    assert spooled(file) == ["req_2", "req_3"]
+    assert state.ledger.standing.problem == "the database fails"
 
 
 async def test_a_start_replays_what_the_last_process_spooled(begin: Begin, file: Path) -> None:

@@ -161,6 +161,7 @@ class KeptState:
             _log.warning(
                 "%s fails, so changes wait, to keys as well: %s", self._database.name, reason
             )
+            self.ledger.doubt()
         # By what it cannot do: one that can be read and not written would be news each second.
         self._failing.add(what)
         self._version = None

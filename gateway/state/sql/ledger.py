@@ -80,6 +80,7 @@ class SqlLedger:
         self._looks_at = 0.0
         self._is_late = False
         self._is_spool_failing = False
+        self._is_doubted = False
         self._is_closed = False
         self._busy = asyncio.Lock()
         self._rows = 0
@@ -111,6 +112,13 @@ class SqlLedger:
             self._has_work.set()
             self._has_pending.set()
         return taken
+
+    def doubt(self) -> None:
+        """Connect anew before the next row, since another connection found the database failing.
+
+        One that holds much of a file in memory would not see that the file is damaged.
+        """
+        self._is_doubted = True
 
     async def open(self) -> None:
         """Find what an earlier process spooled; a spool that fails costs a warning."""
@@ -188,6 +196,9 @@ class SqlLedger:
     async def _commit(self, batch: list[_Taken]) -> bool:
         """Put `batch` into the database; say whether that works."""
         try:
+            if self._is_doubted:
+                await self._table.disconnect()
+                self._is_doubted = False
             await self._table.insert([taken.row for taken in batch])
         except _ROWS_FAULT as error:
             if len(batch) > 1:

@@ -263,7 +263,7 @@ async def _tables(connection: AsyncConnection, path: Path) -> set[str]:
     """Return the names of the tables, of a file that is not damaged."""
     (found,) = (await connection.exec_driver_sql("PRAGMA quick_check(1)")).one()
     if found != "ok":
-        message = f"{path} is damaged ({found}); {_RESTORE}"
+        message = f"{path} is damaged ({' '.join(found.split())}); {_RESTORE}"
         raise StateError(message)
     rows = await connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
     return set(rows.scalars())
