@@ -8,13 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.state.counters import Demand, Refused, Share
 from gateway.state.errors import StateError
+from gateway.state.keys import Key
 from gateway.state.memory import MemoryCounters
-from gateway.state.sql.database import open_database
+from gateway.state.sql import sqlite
+from gateway.state.sql.database import open_database, transact
 from gateway.state.sql.keeper import open_kept
+from gateway.state.sql.keys import add_key
 from gateway.testing.clock import ManualClock
+from tests.state.kept_calls import keep, kept_call
 
 LIMIT = Demand("a", 10, (Share("requests", "a", 1, 3, 3600, 3600),))
 
@@ -84,6 +89,69 @@ async def test_a_damaged_database_is_found_at_the_start(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     file.write_bytes(content)
+
+    assert "damaged" in await refusal(file)
+
+
+async def filled(file: Path, table: str, *, damage: bool) -> None:
+    """Make a database with so many calls and keys that each has pages of its own; spoil some."""
+
+    async def fill(connection: AsyncConnection) -> None:
+        await keep(connection, *(kept_call() for _ in range(300)))
+        for number in range(300):
+            name = f"key_{number:012x}"
+            await add_key(connection, Key(name, name, "dg-aaaaaa", "n", "", (), "default", 0.0))
+
+    await transact(file, fill)
+    connection = sqlite3.connect(file)
+    where = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf'"
+    try:
+        pages = [page for (page,) in connection.execute(where, [table])]
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite cannot say where a table is")
+    finally:
+        connection.close()
+    if damage:
+        with file.open("r+b") as opened:
+            for page in pages:
+                opened.seek((page - 1) * 4096)
+                opened.write(b"\xff" * 4096)
+
+
+async def test_in_a_large_database_damaged_keys_are_found_at_the_start(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_CHECKED_BYTES", 4096)
+    await filled(file, "keys", damage=True)
+
+    assert "damaged" in await refusal(file)
+
+
+async def test_in_a_large_database_damaged_calls_are_found_by_an_upgrade_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_CHECKED_BYTES", 4096)
+    await filled(file, "calls", damage=True)
+
+    assert await opened(file) is None
+    with pytest.raises(StateError, match="is damaged"):
+        await open_database(file, is_upgrade=True)
+
+
+async def test_a_large_database_that_is_whole_is_opened_and_upgraded(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_CHECKED_BYTES", 4096)
+    await filled(file, "calls", damage=False)
+
+    assert await opened(file) is None
+    database, found = await open_database(file, is_upgrade=True)
+    await database.aclose()
+    assert found is None
+
+
+async def test_a_small_database_is_read_to_its_last_call_at_the_start(file: Path) -> None:
+    await filled(file, "calls", damage=True)
 
     assert "damaged" in await refusal(file)
 

@@ -85,7 +85,7 @@ async def open_database(
     if isinstance(place, Path):
         from gateway.state.sql.sqlite import open_file  # noqa: PLC0415 - one of the two is needed.
 
-        return await open_file(place, is_gateway=is_gateway)
+        return await open_file(place, is_upgrade=is_upgrade, is_gateway=is_gateway)
     from gateway.state.sql.postgresql import open_server  # noqa: PLC0415 - as above.
 
     return await open_server(place, is_upgrade=is_upgrade, is_gateway=is_gateway)
