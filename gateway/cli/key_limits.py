@@ -56,19 +56,21 @@ def limits(key: KeyArgument, *, config: ConfigOption = None, as_json: JsonOption
 
 
 def _lines(standing: "JsonObject") -> "JsonObject":
-    allows = standing["allows"]
-    lines = {"id": standing["id"], "plan": standing["plan"], **allows}
-    if (budget := allows["budget"]) is not None:
-        lines["budget"] = f"${budget['usd']:g} a {budget['per']}"
+    from gateway.pipeline.standing import COST
+    from gateway.pipeline.windows import dollars
+
+    lines = {"id": standing["id"], "plan": standing["plan"], **standing["allows"]}
+    budget = lines["budget"]
+    if budget is not None:
+        lines["budget"] = f"{dollars(round(budget['usd'] * 1_000_000))} a {budget['per']}"
     for window in standing["windows"]:
         counts = window["counts"]
-        is_money = counts == "budget"
-        used, limit, left = (
-            f"${window[field] / 1_000_000:.6f}" if is_money else str(window[field])
-            for field in ("used", "limit", "remaining")
-        )
+        used, limit, remaining = (window[name] for name in ("used", "limit", "remaining"))
+        name, unit = "" if counts == "requests" else f" {counts}", f" {counts}"
+        if counts == COST:
+            name, unit = " budget", ""
+            used, limit, remaining = map(dollars, (used, limit, remaining))
         end_ = f", until {window['resets_at']}" if window["resets_at"] else ""
-        name = f" {counts}" if counts != "requests" else ""
-        unit = "" if is_money else f" {counts}"
-        lines |= {f"used{name}": f"{used} of {limit}{unit}{end_}", f"remaining{name}": left}
+        lines[f"used{name}"] = f"{used} of {limit}{unit}{end_}"
+        lines[f"remaining{name}"] = str(remaining)
     return lines

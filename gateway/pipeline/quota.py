@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.demand import demand_of
-from gateway.pipeline.windows import BUDGET, REQUESTS, TOKENS
+from gateway.pipeline.windows import BUDGET, REQUESTS, TOKENS, dollars
 from gateway.schema.failure import CallError
 from gateway.state.counters import CONCURRENT, Demand, Refused, Share, Window
 
@@ -97,15 +97,11 @@ def _exceeded(share: Share, window: Window) -> str:
             f"Rate limit of {window.limit} tokens exceeded: this call may use {share.amount}, "
             f"{window.remaining} are left"
         )
-    limit, amount, left = map(_dollars, (window.limit, share.amount, window.remaining))
+    limit, amount, left = map(dollars, (window.limit, share.amount, window.remaining))
     return (
         f"Budget of {limit} exceeded: this call may cost {amount}, {left} are left; ask for fewer "
         "tokens with max_tokens"
     )
-
-
-def _dollars(micros: int) -> str:
-    return f"${micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
 
 
 def rate_headers(window: Window) -> dict[str, str]:

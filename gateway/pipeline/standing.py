@@ -2,12 +2,15 @@
 
 from gateway.config.document import Document
 from gateway.pipeline.plan import plan_of
-from gateway.pipeline.windows import windows_of
+from gateway.pipeline.windows import BUDGET, windows_of
 from gateway.schema.json import JsonObject
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters, Demand, Standing
 from gateway.state.key_fields import moment_text
 from gateway.state.keys import Key
+
+COST = "cost_usd_micros"
+"""What a budget's window counts, by the name that it has in the ledger."""
 
 
 async def standing_of(key: Key, document: Document, counters: Counters, clock: Clock) -> JsonObject:
@@ -32,7 +35,7 @@ def told(
     plan, demand = plan_of(key, document), demand_of_key(key, document, clock)
     windows = [
         {
-            "counts": share.name,
+            "counts": COST if share.name == BUDGET else share.name,
             "limit": share.limit,
             "period_s": share.period_s,
             "used": window.used,

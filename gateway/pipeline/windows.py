@@ -26,6 +26,11 @@ def windows_of(key: str, limits: AnonymousLimits | Plan, clock: Clock) -> tuple[
     return tuple(shares)
 
 
+def dollars(micros: int) -> str:
+    """Return millionths of a dollar as people write them: `$0.0005`."""
+    return f"${micros / _MICROS:.6f}".rstrip("0").rstrip(".")
+
+
 def _budget(payer: str, budget: Budget, now: datetime) -> Share:
     """Return the window of a budget, which ends with the day or month of UTC."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -225,7 +225,7 @@ async def test_where_keys_are_demanded_a_page_reads_with_one_in_the_url(
         "auth": {"mode": "keys"},
         "plans": {"default": {"feed": True}},
     }
-    key = (await Keys(tmp_path).before())["key"]
+    key = (await Keys(tmp_path).made())["key"]
     site = await begin(**sections)
     page = await site.open()
 

@@ -234,20 +234,46 @@ def test_limits_are_told_as_they_were_kept(configured: CommandLine) -> None:
     assert f"GET /admin/keys/{made['id']}/limits" in in_words.stderr
 
 
-def test_limits_in_words_tell_a_budget_in_dollars(configured: CommandLine) -> None:
-    plan = "{requests: 9/minute, tokens: 500/minute, budget: {usd: 20, per: month}}"
-    configured.write(f"{CONFIG}plans: {{team: {plan}}}\n")
+def test_limits_of_a_plan_with_tokens_and_a_budget_are_told_each_in_its_unit(
+    configured: CommandLine,
+) -> None:
+    budget = "{usd: 1.5, per: month}"
+    plan = f"{{requests: 9/minute, tokens: 1000/minute, budget: {budget}}}"
+    configured.write(CONFIG + f"plans: {{team: {plan}}}\n")
     made = told(configured("keys", "create", "alice", "--plan", "team", "--json"))
+    fresh = configured("keys", "limits", made["id"])
     with sqlite3.connect(configured.folder / "state.sqlite") as connection:
-        row = (f"budget:key:{made['id']}", 31 * 86_400, 1_250_000, 32503680000.0)
-        connection.execute("INSERT INTO windows VALUES (?, ?, ?, ?)", row)
+        name, ends_at = f"key:{made['id']}", 32503680000.0  # The year 3000.
+        rows = [
+            (name, 60, 4, ends_at),
+            (f"tokens:{name}", 60, 1200, ends_at),
+            (f"budget:{name}", 31 * 86400, 501, ends_at),
+        ]
+        connection.executemany("INSERT INTO windows VALUES (?, ?, ?, ?)", rows)
     connection.close()
 
-    done = configured("keys", "limits", made["id"])
+    used = told(configured("keys", "limits", made["id"], "--json"))
+    in_words = configured("keys", "limits", made["id"])
 
-    assert done.returncode == 0, done.stderr
-    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    assert ["budget", "$20 a month"] in lines
-    assert "0 of 500 tokens" in done.stdout
-    assert "$1.250000 of $20.000000, until 3000-01-01T00:00:00Z" in done.stdout
-    assert "$18.750000" in done.stdout
+    windows = [(one["counts"], one["limit"], one["used"]) for one in used["windows"]]
+    assert windows == [
+        ("requests", 9, 4),
+        ("tokens", 1000, 1200),
+        ("cost_usd_micros", 1_500_000, 501),
+    ]
+    assert [one["remaining"] for one in used["windows"]] == [5, 0, 1_499_499]
+    assert fresh.returncode == 0, fresh.stderr
+    lines = [" ".join(line.split()) for line in in_words.stdout.splitlines()]
+    until = ", until 3000-01-01T00:00:00Z"
+    assert "budget $1.5 a month" in lines
+    assert [line for line in lines if line.startswith(("used", "remaining"))] == [
+        f"used 4 of 9 requests{until}",
+        "remaining 5",
+        f"used tokens 1200 of 1000 tokens{until}",
+        "remaining tokens 0",
+        f"used budget $0.000501 of $1.5{until}",
+        "remaining budget $1.499499",
+    ]
+    assert "used budget $0 of $1.5" in [
+        " ".join(line.split()) for line in fresh.stdout.splitlines()
+    ]

@@ -12,6 +12,7 @@ from gateway.schema.json import JsonObject
 from gateway.testing.clock import ManualClock
 from gateway.testing.openai_documents import Tokens
 from gateway.testing.upstream import FakeUpstream, body, reply, status, stream
+from tests.contract.administering import KEYS, SECRET, administer
 from tests.contract.asking import Asker, assert_refused
 from tests.contract.conftest import Begin
 from tests.contract.test_keys import GENERATE, Keys, bearer
@@ -185,3 +186,25 @@ async def test_anonymous_callers_of_a_public_gateway_share_a_budget(
 
     assert first.status == 200
     assert_refused(second, 429, "insufficient_quota")
+
+
+async def test_the_operator_sees_every_window_of_a_plan(
+    begin: Begin, keys: Keys, upstream: FakeUpstream
+) -> None:
+    plan = {"requests": "9/minute", "tokens": "100000/minute", "budget": {"usd": 1, "per": "month"}}
+    plans, admin = {"b": plan}, {"secret": SECRET}
+    caller, key = await with_key(begin, keys, "b", plans=plans, models=priced(), admin=admin)
+    upstream.default = reply("hello", usage=USED)
+    await chat(caller, key, max_tokens=50)
+    (found,) = (await administer(caller, "GET")).json()["data"]
+
+    told = (await administer(caller, "GET", f"{KEYS}/{found['id']}/limits")).json()
+
+    windows = [(one["counts"], one["limit"], one["used"]) for one in told["windows"]]
+    assert windows == [
+        ("requests", 9, 1),
+        ("tokens", 100_000, 110),
+        ("cost_usd_micros", 1_000_000, COST),
+    ]
+    assert told["windows"][2]["remaining"] == 1_000_000 - COST
+    assert told["allows"]["budget"] == {"usd": 1.0, "per": "month"}
