@@ -5,7 +5,7 @@ from functools import cache
 from math import isfinite
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Delete, Float, Text, delete, select
+from sqlalchemy import BigInteger, Delete, Float, Text, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -18,8 +18,14 @@ MAX_CHARS = 256
 COLUMNS: Final = tuple(map(str, calls.c.keys()))
 Row = tuple[Any, ...]  # Any: the values of `COLUMNS`, which are of several types.
 _MOST = 2**63 - 1
+_MOST_OF_INTEGERS = 2**31 - 1
+"""A server's `integer` has 32 bits; SQLite's have 64, whatever they are called."""
 _TEXTS = tuple(place for place, name in enumerate(COLUMNS) if isinstance(calls.c[name].type, Text))
 """Where in a row texts stand; the first is the request id, which names the row."""
+_MOSTS = tuple(
+    _MOST if isinstance(calls.c[name].type, BigInteger) else _MOST_OF_INTEGERS for name in COLUMNS
+)
+"""What a whole number may be at most, column by column."""
 
 
 class CallTable(Protocol):
@@ -78,7 +84,7 @@ def row_of(entry: Entry) -> Row:
         entry.is_stream,
         entry.is_aborted,
     )
-    return row if _is_clean(row) else tuple(map(_cleaned, row))
+    return row if _is_clean(row) else _made_clean(row)
 
 
 def object_of(row: Row) -> JsonObject:
@@ -95,7 +101,7 @@ def row_of_object(found: JsonObject) -> Row | None:
         return None
     row = tuple(found.get(name, empty) for name, empty in _EMPTY.items())
     is_row = all(map(_is_like, row, _EMPTY.values()))
-    return tuple(map(_cleaned, row)) if is_row else None
+    return _made_clean(row) if is_row else None
 
 
 @cache
@@ -131,18 +137,23 @@ def _is_clean(row: Row) -> bool:
         and "\0" not in texts
         and min(counts) >= 0
         and max(counts) <= _MOST
+        and max(row[6], row[8]) <= _MOST_OF_INTEGERS
         and isfinite(seconds)
     )
 
 
-def _cleaned(value: Any) -> Any:  # Any: a column's value.
+def _made_clean(row: Row) -> Row:
+    return tuple(map(_cleaned, row, _MOSTS))
+
+
+def _cleaned(value: Any, most: int) -> Any:  # Any: a column's value.
     match value:
         case str():
             return value[:MAX_CHARS].replace("\0", "?").encode(errors="replace").decode()
         case bool() | None:
             return value
         case int():
-            return min(max(value, 0), _MOST)
+            return min(max(value, 0), most)
         case _:
             return value if isfinite(value) else 0.0
 

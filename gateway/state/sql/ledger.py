@@ -319,4 +319,4 @@ class SqlLedger:
 
 def _reason(error: Exception) -> object:
     """Return what the driver said, without the statement and its values."""
-    return getattr(error, "orig", None) or error
+    return getattr(error, "orig", None) or str(error) or "it did not answer in time"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.config.database import PostgresPlace
@@ -62,6 +62,7 @@ class PostgresDatabase:
         self._statement_s = statement_s
         self._kept: WeakSet[Any] = WeakSet()  # Any: the driver has no types.
         self._others: WeakSet[Any] = WeakSet()
+        self._called: WeakSet[Any] = WeakSet()
         self.keeping = _engine(self._connect_keeper, 1)
         self.reading = self.writing = _engine(self._connect, _CONNECTIONS)
 
@@ -95,7 +96,8 @@ class PostgresDatabase:
     def hasten(self) -> None:
         """See `Database.hasten`."""
         self.connect_s = self.keeper_s = _LAST_S
-        asyncio.get_running_loop().call_later(_LAST_S, _cut, self._kept)
+        for connections in (self._kept, self._others, self._called):
+            asyncio.get_running_loop().call_later(_LAST_S, _cut, connections)
 
     async def drop(self) -> None:
         """See `Database.drop`."""
@@ -106,9 +108,13 @@ class PostgresDatabase:
         await self.drop()
         await _end(self.writing, self._others)
 
+    def interrupt(self) -> None:
+        """See `Database.interrupt`."""
+        _cut(self._others)
+
     def calls(self, *, is_synced: bool) -> CallTable:
         """See `Database.calls`."""
-        return PostgresCalls(self.name, self._connected)
+        return PostgresCalls(self.name, self._connected, self._called)
 
     def reason(self, error: Exception) -> str:
         """See `Database.reason`."""
@@ -161,10 +167,15 @@ class PostgresDatabase:
 class PostgresCalls:
     """See `CallTable`. A server that does not answer is given up with the statement timeout."""
 
-    def __init__(self, name: str, connect: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Awaitable[Any]],  # Any: the driver has no types.
+        connections: WeakSet[Any],  # Any: as above.
+    ) -> None:
         self._name = name
         self._connect = connect
-        self._connections: WeakSet[Any] = WeakSet()  # Any: the driver has no types.
+        self._connections = connections
         self._engine = _engine(self._connected, 1)
 
     @property
@@ -174,8 +185,13 @@ class PostgresCalls:
 
     async def insert(self, rows: Sequence[Row]) -> None:
         """See `CallTable`."""
-        async with self._engine.begin() as connection:
-            await connection.execute(inserting("postgresql"), list(map(object_of, rows)))
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(inserting("postgresql"), list(map(object_of, rows)))
+        except DBAPIError as error:
+            if error.orig is not None and _is_of_a_row(error.orig):
+                raise DataError(None, None, error.orig) from None
+            raise
 
     async def delete(self, before: float, most: int) -> int:
         """See `CallTable`."""
@@ -196,8 +212,18 @@ class PostgresCalls:
         return connection
 
 
+def _is_of_a_row(error: BaseException) -> bool:
+    """Say whether a value is what was refused: by the driver already, or by the server.
+
+    SQLAlchemy tells neither from a connection that fails, and rows behind that one would wait for
+    ever. The classes are those of PostgreSQL's appendix A.
+    """
+    code = getattr(error, "sqlstate", None) or ""
+    return isinstance(error.__cause__, ValueError) or code.startswith(("22", "23", "P0"))
+
+
 async def open_server(
-    place: PostgresPlace, *, is_upgrade: bool, is_gateway: bool
+    place: PostgresPlace, *, is_upgrade: bool, is_gateway: bool, statement_s: float | None = None
 ) -> tuple[PostgresDatabase, str | None]:
     """See `open_database`."""
     try:
@@ -205,7 +231,8 @@ async def open_server(
     except ImportError:
         message = f"{place} needs a driver: pip install 'dynagate[postgres]'"
         raise StateError(message) from None
-    statement_s = _UPGRADE_S if is_upgrade else _STATEMENT_S
+    if statement_s is None:
+        statement_s = _UPGRADE_S if is_upgrade else _STATEMENT_S
     database = PostgresDatabase(place, is_gateway=is_gateway, statement_s=statement_s)
     try:
         found = await _checked(database, is_upgrade=is_upgrade)
