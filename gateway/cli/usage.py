@@ -1,6 +1,6 @@
 """`dynagate usage`: what has been used, and what it cost."""
 
-import re
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,8 @@ import typer
 from gateway.cli.db import database_of
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.report import WRONG, end, print_json, print_table
-from gateway.state.usage import NOBODY, SUMS, Group, Wanted
+from gateway.state.usage import NOBODY, Group, Wanted, moment_of
+from gateway.state.usage_csv import write_report
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_UNITS_S = {"m": 60, "h": 3600, "d": 86400}
 _MICROS = 1_000_000
 
 
@@ -68,7 +68,7 @@ def usage(
     if as_json:
         print_json(found.document())
     elif as_csv:
-        _print_csv(found)
+        write_report(found, sys.stdout)
     else:
         _print(found)
 
@@ -143,13 +143,9 @@ def _moment(option: str, text: str | None) -> float | None:
     """Return the Unix time that an option means: so long ago, or a date."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if found is not None:
-        return datetime.now(UTC).timestamp() - int(found[1]) * _UNITS_S[found[2]]
     try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        return moment_of(text, datetime.now(UTC).timestamp())
+    except ValueError:
         end(f"{option} {text}: write 30d, 12h, 90m or a date such as 2030-01-31", WRONG)
 
 
@@ -177,21 +173,6 @@ def _cells(sums: "Sums") -> list[str]:
         str(sums.unpriced_calls),
         str(sums.estimated_calls),
     ]
-
-
-def _print_csv(report: "Report") -> None:
-    import csv
-    import sys
-
-    from gateway.cli.usage_export import harmless
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*report.by, *SUMS])
-    for line in report.lines:
-        sums = [getattr(line.sums, name) for name in SUMS]
-        writer.writerow([*map(harmless, line.names), *sums])
-    if not report.by:
-        writer.writerow([getattr(report.total, name) for name in SUMS])
 
 
 def _dollars(micros: int) -> str:

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from gateway.state.usage_csv import harmless
+
 Column = tuple[str, type]
 Row = tuple[object, ...]
 Put = Callable[[Sequence[Row]], None]
 Writer = Callable[[Path, Sequence[Column]], AbstractContextManager[Put]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 
 class ExportError(Exception):
@@ -48,11 +48,6 @@ async def write(
     finally:
         part.unlink(missing_ok=True)
     return count
-
-
-def harmless(text: str) -> str:
-    """Return a cell that no spreadsheet computes: a caller chose the name of its model."""
-    return f"'{text}" if text.startswith(_FORMULA) and text != "-" else text
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What an `Accept` header says of pictures (RFC 9110, 12.5.1)."""
+"""What an `Accept` header says of pictures, and of tables (RFC 9110, 12.5.1)."""
 
 import re
 from typing import NamedTuple
@@ -30,8 +30,18 @@ def picture_type(accept: str) -> str:
 
 def prefers_picture(accept: str) -> bool:
     """Say whether pictures are what `accept` names first, by quality and then by place."""
+    return _first(accept).startswith("image/")
+
+
+def prefers_csv(accept: str) -> bool:
+    """Say whether `text/csv` is what `accept` names first, as above."""
+    return _first(accept) == "text/csv"
+
+
+def _first(accept: str) -> str:
+    """Return what is liked best, "" if nothing is."""
     ranges = sorted(_ranges(accept), key=lambda one: -one.quality)
-    return bool(ranges) and ranges[0].kind.startswith("image/") and ranges[0].quality > 0
+    return ranges[0].kind if ranges and ranges[0].quality > 0 else ""
 
 
 def _quality(kind: str, ranges: list[_Range]) -> float:

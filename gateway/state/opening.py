@@ -16,6 +16,8 @@ from gateway.state.keys import HeldKeys, KeyBook, Keys
 from gateway.state.ledger import WatchedLedger
 from gateway.state.memory import MemoryCounters
 from gateway.state.memory_ledger import MemoryLedger
+from gateway.state.memory_usage import MemoryReports
+from gateway.state.usage import Reports
 
 
 class State(Protocol):
@@ -41,6 +43,10 @@ class State(Protocol):
     def key_book(self) -> KeyBook | None:
         """The same keys, to be made and changed; None where nothing outlives the process."""
 
+    @property
+    def reports(self) -> Reports:
+        """What has been used, for who asks while the gateway runs."""
+
     async def keep(self) -> None:
         """Write what changes, and read what others change, until the state is closed."""
 
@@ -54,6 +60,7 @@ class MemoryState:
         self.counters = counters
         self.keys = HeldKeys()
         self.ledger = MemoryLedger()
+        self.reports = MemoryReports(self.ledger)
         self.key_book = None
 
     async def keep(self) -> None:

@@ -1,8 +1,16 @@
 """What has been used: the questions that a ledger can be asked, and their answers."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Protocol
+
+MAX_LINES: Final = 10_000
+"""Of one report: callers choose the names of models, so that there is no end to them."""
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
+_DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Group(StrEnum):
@@ -77,14 +85,64 @@ class Report:
     by: tuple[Group, ...]
     lines: tuple[Line, ...]
     total: Sums
+    is_cut: bool = False
+    """Whether there were more lines; those that cost least are left out."""
 
     def document(self) -> dict[str, Any]:  # Any: JSON.
         """Return it as JSON."""
+        by = [group.value for group in self.by]
         rows = [
-            {**dict(zip(self.by, line.names, strict=True)), **_json(line.sums)}
-            for line in self.lines
+            {**dict(zip(by, line.names, strict=True)), **_json(line.sums)} for line in self.lines
         ]
-        return {"by": list(self.by), "rows": rows, "total": _json(self.total)}
+        return {"by": by, "rows": rows, "total": _json(self.total), "is_cut": self.is_cut}
+
+
+class Reports(Protocol):
+    """Makes reports while the gateway runs."""
+
+    async def report(self, wanted: Wanted, key: str | None) -> Report:
+        """Return what has been used, of `MAX_LINES` lines at most; no call waits for it.
+
+        `key` is a key's id, its shown prefix, or `NOBODY` for anonymous callers; None is
+        everybody, and `key_id` of `wanted` does not count. Raises `FieldError` for a key that is
+        none, TimeoutError, `StateError`.
+        """
+
+
+def arranged(
+    by: tuple[Group, ...], found: Mapping[tuple[str, ...], Sums], total: Sums, most: int
+) -> Report:
+    """Return the report of the `most` dearest lines: days in order, in each the dearest first."""
+
+    def cost(names: tuple[str, ...]) -> tuple[int, int, tuple[str, ...]]:
+        return -found[names].cost_usd_micros, -found[names].calls, names
+
+    day = by.index(Group.DAY) if Group.DAY in by else None
+    kept = sorted(found, key=cost)[:most]
+    if day is not None:
+        kept.sort(key=lambda names: names[day])
+    lines = tuple(Line(names, found[names]) for names in kept)
+    return Report(by, lines, total, is_cut=len(kept) < len(found))
+
+
+def day_name(number: int) -> str:
+    """Return the date of the day that is so many after 1970-01-01."""
+    return (_DAY_ZERO + timedelta(days=number)).date().isoformat()
+
+
+def moment_of(text: str, now: float) -> float:
+    """Return the Unix time that `text` means: 30d, 12h or 90m before `now`, or an ISO 8601 date.
+
+    Without an offset that is in UTC. Raises ValueError.
+    """
+    found = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    if found is not None:
+        return now - int(found[1]) * _UNITS_S[found[2]]
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except OverflowError:
+        raise ValueError(text) from None
 
 
 def _json(sums: Sums) -> dict[str, Any]:  # Any: JSON.

@@ -23,8 +23,8 @@ from gateway.crew.reports import Told, Workers
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.running import new_loop, settle
 from gateway.supervisor.orders import Orders, receive
-from gateway.web.admin import OTHERS
 from gateway.web.banner import banner
+from gateway.web.others import OTHERS
 from gateway.web.server import Runner
 
 _FAILED, _WRONG = 1, 2

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Protocol
 
 import orjson
 from aiohttp import hdrs, web
@@ -13,10 +12,11 @@ from gateway.background import Background
 from gateway.schema.failure import CallError
 from gateway.state.errors import StateError
 from gateway.state.keys import KeyBook
-from gateway.web import admin_keys, health
+from gateway.web import admin_keys, admin_usage, health
 from gateway.web.access import admin_access
 from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
 from gateway.web.middleware import Handler, name_admin_request, render_errors
+from gateway.web.others import OTHERS
 from gateway.web.serving import ACCESS, SERVING, Serving, shared_headers
 
 _log = logging.getLogger("dynagate.web")
@@ -24,19 +24,6 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _ADMIN = "/admin"
 _MOST_S = 30.0
 """How long one request under `/admin` may take, its body included."""
-
-
-class Others(Protocol):
-    """All processes of this gateway, where there are several."""
-
-    async def scrape(self) -> bytes:
-        """Return the metrics of all, in Prometheus' text format."""
-
-    async def readiness(self) -> tuple[bool, dict[str, object]]:
-        """Return whether all take calls, and what is said of them."""
-
-
-OTHERS = web.AppKey("others", Others)
 
 
 def admin_app(
@@ -50,6 +37,7 @@ def admin_app(
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/health", health.health)
     admin_keys.add_routes(app.router)
+    admin_usage.add_routes(app.router)
     app.router.add_get("/health/readiness", readiness)
     return app
 

@@ -159,6 +159,7 @@ async def _everything(served: Served, upstream: FakeUpstream) -> list[str]:
     for path in (*(f"/admin/keys/{key['id']}{more}" for key in made for more in ("", "/limits")),):
         await served.operate("GET", path)
     await served.operate("GET", "/admin/keys")
+    await served.operate("GET", "/admin/usage?by=key&by=model")
     await served.operate("PATCH", f"/admin/keys/{made[0]['id']}", json={"owner": 1})
     await served.operate("DELETE", f"/admin/keys/{made[1]['id']}")
     for path in ("/metrics", "/health", "/health/readiness", "/", "/openapi.json", "/llms.txt"):

@@ -2,13 +2,14 @@
 
 from aiohttp import web
 
-from gateway.web.admin_keys import add_routes
+from gateway.web import admin_keys, admin_usage
 
 
 def _routes() -> frozenset[tuple[str, str]]:
     """Return every method and path; HEAD goes with GET."""
     router = web.UrlDispatcher()
-    add_routes(router)
+    admin_keys.add_routes(router)
+    admin_usage.add_routes(router)
     return frozenset(
         (route.method, route.resource.canonical)
         for route in router.routes()

@@ -37,7 +37,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def test_the_commands_do_what_is_said_of_them(gateway: Running, tmp_path: Path) -> None:
-    make, find, read, change, limits, rotate, revoke = COMMANDS.splitlines()
+    make, find, read, change, limits, usage, rotate, revoke = COMMANDS.splitlines()
     shown: dict[str, str] = {
         BASE: gateway.admin_url,
         "$DYNAGATE_ADMIN_SECRET": SECRET,
@@ -57,6 +57,7 @@ async def test_the_commands_do_what_is_said_of_them(gateway: Running, tmp_path: 
     shown[ETAG] = answer.headers["ETag"]
     assert (await run(change))[1]["owner"] == "Alice, Sales"
     assert (await run(limits))[1]["allows"]["requests"] == "5000/hour"
+    assert (await run(usage))[1]["by"] == ["day", "key"]
     assert (await run(rotate))[1]["key"] != made["key"]
     assert (await run(revoke))[1]["state"] == "revoked"
 

@@ -58,6 +58,9 @@ class Database(Protocol):
     async def aclose(self) -> None:
         """Close every connection, and let another gateway have the database."""
 
+    def interrupt(self) -> None:
+        """End what `reading` does, which fails then, and lets nothing begin that takes long."""
+
     def calls(self, *, is_synced: bool) -> CallTable:
         """Return the table of calls, by a connection of its own: rows wait for nothing else.
 
@@ -121,7 +124,7 @@ async def look(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -> _T
     Nothing is made, and nothing brought up to date. Raises `StateError`.
     """
     try:
-        database = await _existing(place)
+        database = await existing_database(place)
     except OutdatedError:
         return None
     if database is None:
@@ -135,12 +138,19 @@ async def look(place: Place, work: Callable[[Transaction], Awaitable[_T]]) -> _T
         await database.aclose()
 
 
-async def _existing(place: Place) -> Database | None:
+async def existing_database(place: Place, *, statement_s: float | None = None) -> Database | None:
+    """Return the database at `place` as it is, to be read; None if there is no such file.
+
+    `statement_s` is how long a server may take for one statement, if not as long as usual. Raises
+    `StateError`, and `OutdatedError` if its tables are not today's.
+    """
     if isinstance(place, Path):
         from gateway.state.sql.sqlite import existing_file  # noqa: PLC0415 - one of the two.
 
         return await existing_file(place)
     from gateway.state.sql.postgresql import open_server  # noqa: PLC0415 - as above.
 
-    database, _ = await open_server(place, is_upgrade=False, is_gateway=False)
+    database, _ = await open_server(
+        place, is_upgrade=False, is_gateway=False, statement_s=statement_s
+    )
     return database

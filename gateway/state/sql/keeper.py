@@ -22,6 +22,7 @@ from gateway.state.spool import Spool
 from gateway.state.sql.database import Database, Transaction, open_database
 from gateway.state.sql.keys import SqlKeyBook, keys_version, read_keys
 from gateway.state.sql.ledger import SqlLedger
+from gateway.state.sql.reports import SqlReports
 from gateway.state.sql.windows import read_windows, write_windows
 
 _T = TypeVar("_T")
@@ -39,10 +40,16 @@ class KeptState:
     """
 
     def __init__(
-        self, database: Database, counters: MemoryCounters, clock: Clock, ledger: SqlLedger
+        self,
+        database: Database,
+        counters: MemoryCounters,
+        clock: Clock,
+        ledger: SqlLedger,
+        reports: SqlReports,
     ) -> None:
         self.counters = counters
         self.ledger = ledger
+        self.reports = reports
         self.keys = HeldKeys()
         self.key_book: KeyBook = SqlKeyBook(self.transact, clock, self.keys.put)
         self._version: int | None = None
@@ -76,6 +83,7 @@ class KeptState:
     async def aclose(self) -> None:
         """Write what is left, and close the database."""
         self._is_closing.set()
+        self.reports.close()
         self._database.hasten()
         # At the same time: neither may be late because the database answers nobody.
         await asyncio.gather(self.write(), self.ledger.aclose())
@@ -196,9 +204,8 @@ async def open_kept(
     try:
         async with database.keeping.connect() as connection:
             counters.restore(await read_windows(connection))
-            kept = KeptState(
-                database, counters, clock, _ledger(database, place, clock, section, folder)
-            )
+            ledger = _ledger(database, place, clock, section, folder)
+            kept = KeptState(database, counters, clock, ledger, SqlReports(place))
             await kept.hold_keys(connection)
         await kept.ledger.open()
     except _FAILURES as error:

@@ -14,7 +14,7 @@ _ADVICE: Final = {
     "3F": "make the schema, or name another one as search_path in state.url",
     "42501": "make the user of state.url the database's owner, or grant it what is missing",
     "42P01": "it is damaged: restore it from a copy, or name another one in state.url",
-    "53300": "raise the server's max_connections: a gateway uses at most 4",
+    "53300": "raise the server's max_connections: a gateway uses at most 6",
     "57P": "wait until the server has started",
 }
 """By SQLSTATE, or how it begins (PostgreSQL's appendix A)."""

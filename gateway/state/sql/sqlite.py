@@ -24,6 +24,8 @@ _BUSY_MS = 2000
 _PAUSE_S = 0.05
 _CHECKED_BYTES = 16 * 1024 * 1024
 """A file of this size is read as a whole at each open, in 27 ms; 100 MB take 165 (2026-11)."""
+_STEPS = 100_000
+"""Of SQLite's machine between looks whether to go on: some milliseconds."""
 _BEGIN = "sqlite_begin"
 
 
@@ -42,6 +44,8 @@ class SQLiteFile:
         self.keeping = self.reading  # Looks often, and must not keep writers waiting for it.
         self._identity = identity_of(path)
         self._lock = lock
+        self._is_interrupted = False
+        event.listen(self.reading.sync_engine, "connect", self._watch)
 
     async def renew(self) -> bool:
         """See `Database.renew`: SQLite would go on with the old file, which nobody else sees."""
@@ -70,11 +74,21 @@ class SQLiteFile:
             self._lock.close()
             self._lock = None
 
+    def interrupt(self) -> None:
+        """See `Database.interrupt`: SQLite asks every few milliseconds whether to go on."""
+        self._is_interrupted = True
+
     def calls(self, *, is_synced: bool) -> CallTable:
         """See `Database.calls`."""
         from gateway.state.sql.sqlite_calls import SqliteCalls  # noqa: PLC0415 - it imports this.
 
         return SqliteCalls(self.path, is_synced=is_synced)
+
+    def _watch(self, connection: Any, _record: object) -> None:  # Any: a driver's.
+        def is_interrupted() -> bool:
+            return self._is_interrupted
+
+        connection.run_async(lambda one: one.set_progress_handler(is_interrupted, _STEPS))
 
     def reason(self, error: Exception) -> str:
         """See `Database.reason`."""

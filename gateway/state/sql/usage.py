@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final
 
@@ -14,16 +13,22 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from gateway.state.errors import StateError
 from gateway.state.sql.tables import calls, keys
-from gateway.state.usage import NOBODY, Group, Line, Report, Sums, Wanted
+from gateway.state.usage import (
+    MAX_LINES,
+    NOBODY,
+    Group,
+    Report,
+    Sums,
+    Wanted,
+    arranged,
+    day_name,
+)
 
-MAX_LINES: Final = 10_000
-"""Of one report: callers choose the names of models, so that there is no end to them."""
 COLUMNS: Final[tuple[tuple[str, type], ...]] = tuple(
     (column.name, column.type.python_type) for column in calls.columns
 )
 """What an export has of each call: the columns' names, and what they hold."""
 _BATCH = 1000
-_DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _DayOf(FunctionElement[int]):
@@ -48,15 +53,18 @@ def _truncated(element: _DayOf, compiler: Any, **options: Any) -> str:  # Any: a
     return f"CAST({inner} / 86400 AS BIGINT)"
 
 
-async def report(connection: AsyncConnection, wanted: Wanted) -> Report:
+async def report(connection: AsyncConnection, wanted: Wanted, *, may_cut: bool = False) -> Report:
     """Return what has been used; the most expensive first, days in order.
 
-    Raises `StateError` for more than `MAX_LINES` lines.
+    More than `MAX_LINES` lines raise `StateError`; with `may_cut` the dearest are returned, and
+    of owners and tags those of the dearest keys.
     """
     ((*values,),) = (await connection.execute(_narrowed(select(*_sums()), wanted))).all()
     total = _read(values)
     columns = [_column(group) for group in wanted.by]
     query = _narrowed(select(*columns, *_sums()), wanted).group_by(*columns).limit(MAX_LINES + 1)
+    if may_cut:
+        query = query.order_by(_sum(calls.c.cost_usd_micros).desc(), func.count().desc())
     owners = await _owners(connection) if {Group.OWNER, Group.TAG} & set(wanted.by) else {}
     found: dict[tuple[str, ...], Sums] = {}
     rows = (await connection.execute(query)).all() if wanted.by else []
@@ -65,20 +73,12 @@ async def report(connection: AsyncConnection, wanted: Wanted) -> Report:
         labels = (_labels(*pair, owners) for pair in zip(wanted.by, row, strict=False))
         for names in product(*labels):
             found[names] = found.get(names, Sums()) + sums
-    if max(len(rows), len(found)) > MAX_LINES:
+    is_cut = len(rows) > MAX_LINES
+    if not may_cut and (is_cut or len(found) > MAX_LINES):
         message = f"this is more than {MAX_LINES} lines: ask for less at once, by --since or --key"
         raise StateError(message)
-    lines = [Line(names, sums) for names, sums in found.items()]
-    day = wanted.by.index(Group.DAY) if Group.DAY in wanted.by else None
-    lines.sort(
-        key=lambda line: (
-            "" if day is None else line.names[day],
-            -line.sums.cost_usd_micros,
-            -line.sums.calls,
-            line.names,
-        )
-    )
-    return Report(wanted.by, tuple(lines), total)
+    made = arranged(wanted.by, found, total, MAX_LINES)
+    return replace(made, is_cut=True) if is_cut else made
 
 
 async def entries(
@@ -109,7 +109,7 @@ def _labels(group: Group, value: Any, owners: Mapping[str, _Holder]) -> Iterable
     """Return what a value of the column of `group` is called; tags may be several, or none."""
     match group:
         case Group.DAY:
-            return ((_DAY_ZERO + timedelta(days=value)).date().isoformat(),)
+            return (day_name(value),)
         case Group.MODEL | Group.KEY | Group.TARGET:
             return (value or NOBODY,)
         case Group.OWNER:
@@ -144,7 +144,11 @@ def _sums() -> list[ColumnElement[Any]]:  # Any: as above.
         case((c.cost_usd_micros.is_(None), 1), else_=0),
         case((c.is_estimated, 1), else_=0),
     ]
-    return [func.count(), *(func.coalesce(func.sum(column), 0) for column in counted)]
+    return [func.count(), *map(_sum, counted)]
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:  # Any: as above.
+    return func.coalesce(func.sum(column), 0)
 
 
 def _read(values: Iterable[Any]) -> Sums:  # Any: what a database makes of sums.

@@ -1,0 +1,18 @@
+"""The other processes of this gateway, as its admin listener asks them."""
+
+from typing import Protocol
+
+from aiohttp import web
+
+
+class Others(Protocol):
+    """All processes of this gateway, where there are several."""
+
+    async def scrape(self) -> bytes:
+        """Return the metrics of all, in Prometheus' text format."""
+
+    async def readiness(self) -> tuple[bool, dict[str, object]]:
+        """Return whether all take calls, and what is said of them."""
+
+
+OTHERS = web.AppKey("others", Others)
