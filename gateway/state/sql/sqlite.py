@@ -316,7 +316,7 @@ async def _check(connection: AsyncConnection, path: Path, what: str) -> None:
     """Raise `StateError` for damage in the table `what`, or with "1" anywhere."""
     found = (await connection.exec_driver_sql(f"PRAGMA quick_check({what})")).scalars().first()
     if found != "ok":
-        message = f"{path} is damaged ({' '.join(found.split())}); {_RESTORE}"
+        message = f"{path} is damaged ({' '.join(str(found).split())}); {_RESTORE}"
         raise StateError(message)
 
 
