@@ -68,7 +68,8 @@ class Valkey:
             yield
             return
         try:
-            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._data.parent, self._data):  # A mode is not for parents.
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._refused(f"cannot be written: {error.strerror}") from None

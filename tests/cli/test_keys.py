@@ -277,3 +277,21 @@ def test_limits_of_a_plan_with_tokens_and_a_budget_are_told_each_in_its_unit(
     assert "used budget $0 of $1.5" in [
         " ".join(line.split()) for line in fresh.stdout.splitlines()
     ]
+
+
+@pytest.mark.parametrize("shared", ["workers", "valkey"])
+def test_limits_do_not_tell_what_is_counted_elsewhere(configured: CommandLine, shared: str) -> None:
+    made = told(configured("keys", "create", "alice", "--json"))
+    if shared == "workers":
+        configured.write(CONFIG + "server: {workers: 2}\n")
+    else:
+        configured.write(CONFIG.replace("state: {", 'state: {valkey: "redis://127.0.0.1:1", '))
+
+    in_words = configured("keys", "limits", made["id"])
+    in_json = configured("keys", "limits", made["id"], "--json")
+
+    assert told(in_json)["windows"] == []
+    assert "used" not in in_words.stdout
+    for done in (in_words, in_json):
+        assert done.returncode == 0
+        assert f"ask GET /admin/keys/{made['id']}/limits" in done.stderr
