@@ -179,7 +179,9 @@ class MemoryCounters:
         if counted is None:
             return Window(share.limit, share.limit, self._resets_at(share), share.lasts_s)
         remaining = max(0, share.limit - counted.used)
-        return Window(share.limit, remaining, counted.resets_at, math.ceil(counted.ends - now))
+        return Window(
+            share.limit, remaining, counted.resets_at, math.ceil(round(counted.ends - now, 3))
+        )
 
     def _resets_at(self, share: Share) -> int:
         return math.ceil(self._clock.now().timestamp() + share.lasts_s)

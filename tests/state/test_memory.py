@@ -26,6 +26,17 @@ async def test_a_window_begins_with_its_first_call_and_ends_a_period_later() -> 
     assert not isinstance(after, Refused)
 
 
+async def test_a_new_window_lasts_its_period_to_the_second() -> None:
+    clock = ManualClock()
+    clock.advance(2 / 7)  # (1000 + 2/7 + 3600) - (1000 + 2/7) is more than 3600, for a computer.
+    counters = MemoryCounters(clock)
+
+    lease = await counters.take(calls("a", 1, 3600, 10))
+
+    assert isinstance(lease, MemoryLease)
+    assert lease.windows[0].resets_in_s == 3600
+
+
 async def test_a_refund_gives_the_call_back_in_its_own_window_only() -> None:
     clock = ManualClock()
     counters = MemoryCounters(clock)
