@@ -20,6 +20,7 @@ from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.call import Services
 from gateway.pipeline.gone_plans import gone_plans
+from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.prices import open_prices
 from gateway.pipeline.route import Connected, Router
@@ -105,7 +106,8 @@ async def open_gateway(
             name: await connect(provider, stack, environ, (clock, background, fetch), post)
             for name, provider in providers.items()
         }
-        routes = routes_of(document, connected)
+        health = HealthBook(document.health, clock)
+        routes = routes_of(document, connected, health)
         services = Services(
             document=document,
             router=Router(routes),
@@ -123,12 +125,13 @@ async def open_gateway(
             ),
             ledger=state.ledger,
             clock=clock,
-            metrics=Metrics(lambda: state.ledger.standing, shared.condition),
+            metrics=Metrics(lambda: state.ledger.standing, shared.condition, health.open_targets),
             log=call_log,
             pictures=pictures,
             redact=redact,
             fetch=fetch,
             prices=await open_prices(routes, clock, document.ledger.aborted),
+            health=health,
             may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
 

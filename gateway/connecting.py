@@ -11,7 +11,8 @@ from gateway.crew.gates import FarGate, Share, shared_out
 from gateway.crew.post import Post
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate, Places
-from gateway.pipeline.route import Connected, Route, target_of
+from gateway.pipeline.health import HealthBook
+from gateway.pipeline.route import Connected, Route, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock, Deps
@@ -81,13 +82,16 @@ async def _far(provider: ConfiguredProvider, gate: Places, post: Post) -> Connec
     return Connected(name, kind, proxy_of(far, told), gate, is_paid=is_paid)
 
 
-def routes_of(document: Document, connected: Mapping[str, Connected]) -> list[Route]:
+def routes_of(
+    document: Document, connected: Mapping[str, Connected], health: HealthBook
+) -> list[Route]:
     """Return the routes of the configuration over connected providers."""
     routes = []
     for name, model in document.models.items():
         targets = []
         for section in model.targets:
             provider = connected[section.provider]
-            targets.append(target_of(provider, section.model, section.card))
+            known = health.of(name_of(provider, section.model))
+            targets.append(target_of(provider, section.model, section.card, known))
         routes.append(Route(name, tuple(targets), model.aliases, model.description))
     return routes

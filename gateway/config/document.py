@@ -13,6 +13,7 @@ from gateway.config.callers import Auth, Limits, Plan
 from gateway.config.database import check_postgres, is_postgres
 from gateway.config.ledger import Ledger
 from gateway.config.listeners import Admin, Server
+from gateway.config.routing import Health
 from gateway.config.section import Section
 from gateway.config.upstreams import Model, Provider
 from gateway.config.valkey import check_valkey
@@ -136,6 +137,7 @@ class Document(Section):
     images: Images = Images()
     feeds: Feeds = Feeds()
     deadlines: Deadlines = Deadlines()
+    health: Health = Health()
     logs: Logs = Logs()
     plugins: Plugins = Plugins()
     chat: Chat = Chat()

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.crew.link import Link, LinkError, connect
 from gateway.crew.post import Post
 from gateway.crew.words import Report, State
+from gateway.schema.json import JsonObject
 from gateway.telemetry.merge import Exposition, merged, parsed
 from gateway.telemetry.metrics import Metrics
 from gateway.web.health import status_of
@@ -28,7 +29,10 @@ class Told:
         serving = self._serving
         while isinstance(await link.receive(), Report):
             metrics = serving.services.metrics.text()
-            await link.send(State(os.getpid(), status_of(serving), dict(serving.unready), metrics))
+            targets = tuple(one.told() for one in serving.services.health)
+            unready = dict(serving.unready)
+            state = State(os.getpid(), status_of(serving), unready, metrics, targets)
+            await link.send(state)
 
 
 class Workers:
@@ -71,6 +75,16 @@ class Workers:
         words = [word for word in told.values() if word != "ok"]
         status = words[0] if words else "ok"
         return is_ready, {"status": status, "workers": told, "providers": unready}
+
+    async def targets(self) -> list[JsonObject]:
+        """Return how each worker finds the targets; each has seen its own calls alone."""
+        states = await self._states()
+        return [
+            {"worker": number, **one}
+            for number, state in states.items()
+            if state is not None
+            for one in state.targets
+        ]
 
     async def _states(self) -> Mapping[int, State | None]:
         async with asyncio.TaskGroup() as group:

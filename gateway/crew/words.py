@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from gateway.schema.failure import Failure
-from gateway.schema.json import Wire
+from gateway.schema.json import JsonObject, Wire
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.http import HttpError
 from gateway.sdk.providers import ModelCard
@@ -80,12 +80,13 @@ class Report(NamedTuple):
 
 
 class State(NamedTuple):
-    """How a worker is: its process, whether it takes calls (`ok`) or why not, and its metrics."""
+    """How a worker is: its process, whether it takes calls (`ok`) or why not, its metrics, what it met."""
 
     pid: int
     status: str
     unready: Mapping[str, str]
     metrics: bytes
+    targets: tuple[JsonObject, ...] = ()
 
 
 def broken(provider: str) -> UpstreamError:

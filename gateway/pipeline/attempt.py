@@ -14,6 +14,7 @@ from gateway.pipeline import events, forward, hearing, links, media, speaking
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.route import Target, dropped_knobs
 from gateway.pipeline.tries import at_target, first_answer
+from gateway.pipeline.visit import Visit
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest
 from gateway.schema.meter import Written
@@ -22,17 +23,17 @@ from gateway.schema.wires import fields_of
 from gateway.sdk.providers import Attempt
 
 _BY_ANSWER = MappingProxyType({"text": "events", "thing": "media", "bytes": "media"})
-_PATHS: Mapping[tuple[str, bool], Callable[[Call, Target, Attempt, Services], Awaitable[Reply]]] = (
-    MappingProxyType(
-        {
-            ("forward", True): forward.stream,
-            ("forward", False): forward.whole,
-            ("events", True): events.stream,
-            ("events", False): events.whole,
-            ("media", True): media.stream,
-            ("media", False): media.whole,
-        }
-    )
+_PATHS: Mapping[
+    tuple[str, bool], Callable[[Call, Target, Attempt, Services, Visit], Awaitable[Reply]]
+] = MappingProxyType(
+    {
+        ("forward", True): forward.stream,
+        ("forward", False): forward.whole,
+        ("events", True): events.stream,
+        ("events", False): events.whole,
+        ("media", True): media.stream,
+        ("media", False): media.whole,
+    }
 )
 
 
@@ -88,7 +89,9 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
     is_stream = ask.is_stream or ask.answer == "bytes"
     work = partial(_PATHS[call.path, is_stream], call, target, try_it, services)
     limit_s = deadlines.first_token_s if is_stream else deadlines.total_s
-    return await at_target(call, target, work, limit_s=limit_s, waiting_s=deadlines.total_s)
+    return await at_target(
+        call, target, work, limit_s=limit_s, waiting_s=deadlines.total_s, is_stream=is_stream
+    )
 
 
 def _are_fetched_here(ask: Ask, target: Target) -> bool:

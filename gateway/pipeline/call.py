@@ -7,9 +7,11 @@ from typing import NamedTuple
 from gateway.config.callers import Budget
 from gateway.config.document import Document
 from gateway.pictures.pictures import Pictures
+from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.prices import Cost, Prices
 from gateway.pipeline.route import Router, Target
+from gateway.pipeline.visit import Visit
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watch
 from gateway.schema.ask import Ask
@@ -44,6 +46,7 @@ class Services:
     fetch: HttpClient
     """For callers' URLs: guarded."""
     prices: Prices
+    health: HealthBook
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
 
@@ -60,14 +63,14 @@ class Held(NamedTuple):
     """What a streamed reply holds until its call ends: the upstream, and a place at the gate."""
 
     close: Callable[[], Awaitable[object]]
-    leave: Callable[[], None]
+    visit: Visit
 
     async def release(self) -> None:
         """Free both, the place in any case."""
         try:
             await self.close()
         finally:
-            self.leave()
+            self.visit.leave()
 
 
 Place = tuple[int, int]
@@ -86,6 +89,8 @@ class Call:
     deadline: float
     client_request_id: str | None = None
     caller: Caller | None = None
+    is_hurried: bool = False
+    """The caller wants it sooner than the configuration: being late says nothing of a target."""
     priority: int = 0
     """Among those who wait at a provider's gate: the higher goes first."""
     may_cost: bool = False

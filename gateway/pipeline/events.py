@@ -8,6 +8,7 @@ from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.links import inlined
 from gateway.pipeline.route import Target
+from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
 from gateway.schema.events import (
@@ -34,7 +35,9 @@ _KNOBS = tuple(field.name for field in fields(Sampling))
 MAX_ANSWER_CHARS = 16 * 1024 * 1024
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Answer:
+async def whole(
+    call: Call, target: Target, attempt: Attempt, services: Services, visit: Visit
+) -> Answer:
     """Return the whole generation; the target is free again."""
     folder = Folder()
     is_answered = False
@@ -49,11 +52,12 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
                 raise UpstreamError(Failure.TRANSIENT, "the answer is too large")
     if not is_answered:
         raise UpstreamError(Failure.TRANSIENT, "the answer is empty")
-    target.connected.gate.leave()
     return Answer(folder.result())
 
 
-async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Events:
+async def stream(
+    call: Call, target: Target, attempt: Attempt, services: Services, visit: Visit
+) -> Events:
     """Return the events, once the first meaningful one is there."""
     generation = _generation(call, target, attempt)
     try:
@@ -61,7 +65,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, services: Service
     except BaseException:
         await generation.aclose()
         raise
-    call.held = Held(generation.aclose, target.connected.gate.leave)
+    call.held = Held(generation.aclose, visit)
     return Events(_events(held, generation, call, services.document.deadlines))
 
 

@@ -13,6 +13,7 @@ from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.count import ceiling_of
 from gateway.pipeline.links import data_url
 from gateway.pipeline.route import Target
+from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError, Failure
@@ -48,7 +49,9 @@ _GRACE_S = 0.25
 """How long to wait for the end of a body after `[DONE]`, so that its connection can serve again."""
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Whole | Stream:
+async def whole(
+    call: Call, target: Target, attempt: Attempt, services: Services, visit: Visit
+) -> Whole | Stream:
     """Return the upstream's reply as it came, once it is known to be one.
 
     A small one is looked at whole, and the target is free again; a large one is neither parsed nor
@@ -67,9 +70,8 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
         raise
     if is_over:
         await close()
-        target.connected.gate.leave()
         return Whole(head)
-    call.held = Held(close, target.connected.gate.leave)
+    call.held = Held(close, visit)
     _drop_request(call)
     silence_s = services.document.deadlines.between_tokens_s
     return Stream("application/json", _rest(head, pieces, call, silence_s))
@@ -128,7 +130,9 @@ async def _rest(
         raise CallError("upstream_failed", message, failure=Failure.TRANSIENT)
 
 
-async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Frames:
+async def stream(
+    call: Call, target: Target, attempt: Attempt, services: Services, visit: Visit
+) -> Frames:
     """Return the upstream's frames, once the first meaningful one is there."""
     wire, document, provider = _prepare(call, target)
     # Entered and left by hand: an AsyncExitStack keeps 1 KB a stream.
@@ -141,7 +145,7 @@ async def stream(call: Call, target: Target, attempt: Attempt, services: Service
     except BaseException:
         await close()
         raise
-    call.held = Held(close, target.connected.gate.leave)
+    call.held = Held(close, visit)
     _drop_request(call)
     return Frames(relay.frames(held))
 

@@ -15,6 +15,7 @@ from gateway.pipeline.dictation import asks_for_transcript
 from gateway.pipeline.lenders import lenders
 from gateway.pipeline.route import Target
 from gateway.pipeline.tries import at_target, first_answer
+from gateway.pipeline.visit import Visit
 from gateway.schema.ask import Feature
 from gateway.schema.audio import Transcript, TranscriptionRequest
 from gateway.schema.chat import AudioPart, ChatRequest, NamedTool, Part, TextPart
@@ -143,8 +144,9 @@ async def _transcribed(
             call.target = target
             attempt = Attempt(call.request_id, number, call.deadline, is_stream=False)
             work = partial(_ask, target, replace(asked, model=target.model), attempt, place)
-            made = await at_target(call, target, work, limit_s=total_s, waiting_s=total_s)
-            target.connected.gate.leave()
+            made = await at_target(
+                call, target, work, limit_s=total_s, waiting_s=total_s, is_stream=False
+            )
             call.audio_s += made.duration_s or 0.0
             return made
 
@@ -152,7 +154,7 @@ async def _transcribed(
 
 
 async def _ask(
-    target: Target, asked: TranscriptionRequest, attempt: Attempt, place: Place
+    target: Target, asked: TranscriptionRequest, attempt: Attempt, place: Place, visit: Visit
 ) -> Transcript:
     provider = target.connected.provider
     if not isinstance(provider, TranscriptionProvider):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.route import Target
+from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.audio import (
     MEDIA_TYPES,
@@ -31,7 +32,9 @@ from gateway.sdk.media import (
 from gateway.sdk.providers import Attempt
 
 
-async def whole(call: Call, target: Target, attempt: Attempt, services: Services) -> Made:
+async def whole(
+    call: Call, target: Target, attempt: Attempt, services: Services, visit: Visit
+) -> Made:
     """Return the thing that was asked for; the target is free again."""
     thing = await _make(call, target, attempt)
     if isinstance(thing, ImageAnswer):
@@ -45,17 +48,18 @@ async def whole(call: Call, target: Target, attempt: Attempt, services: Services
         call.audio_s += thing.duration_s or 0.0
     if isinstance(thing, Embeddings | ImageAnswer | Moderation):
         call.model = thing.model
-    target.connected.gate.leave()
     return Made(thing, made_by=target.name if target.card.deterministic else "")
 
 
-async def stream(call: Call, target: Target, attempt: Attempt, services: Services) -> Stream:
+async def stream(
+    call: Call, target: Target, attempt: Attempt, services: Services, visit: Visit
+) -> Stream:
     """Return the sound from its first bytes on."""
     request = call.ask.meaning()
     if not isinstance(request, SpeechRequest):
         raise UpstreamError(Failure.UNSUPPORTED, "this is nothing to speak")
     first, speech = await begin_speech(request, target, attempt)
-    call.held = Held(speech.aclose, target.connected.gate.leave)
+    call.held = Held(speech.aclose, visit)
     return Stream(
         MEDIA_TYPES[request.format],
         _sound(first, speech, call, services.document.deadlines, is_pcm=request.format == "pcm"),

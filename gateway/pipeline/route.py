@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from gateway.pipeline.gate import Places
+from gateway.pipeline.health import HealthBook, TargetHealth
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
@@ -61,11 +62,12 @@ class Target:
     completion: CompletionProvider | None
     forwarding: ForwardingProvider | None
     wires: frozenset[Wire]
+    health: TargetHealth
 
     @property
     def name(self) -> str:
         """`provider/model`, as logs and headers say it."""
-        return f"{self.connected.name}/{self.model}"
+        return name_of(self.connected, self.model)
 
     @property
     def is_priced(self) -> bool:
@@ -84,7 +86,14 @@ class Route:
     description: str | None = None
 
 
-def target_of(connected: Connected, model: str, configured: ModelCard) -> Target:
+def name_of(connected: Connected, model: str) -> str:
+    """Return what a target of the two is called."""
+    return f"{connected.name}/{model}"
+
+
+def target_of(
+    connected: Connected, model: str, configured: ModelCard, health: TargetHealth | None = None
+) -> Target:
     """Return the target, its features found once from the provider's methods and its card."""
     provider = connected.provider
     card = configured
@@ -116,7 +125,16 @@ def target_of(connected: Connected, model: str, configured: ModelCard) -> Target
     if card.parameters is None or "max_output_tokens" in card.parameters:
         features.add(Feature.OUTPUT_CEILING)
     return Target(
-        connected, model, configured, card, frozenset(features), chat, completion, forwarding, wires
+        connected,
+        model,
+        configured,
+        card,
+        frozenset(features),
+        chat,
+        completion,
+        forwarding,
+        wires,
+        health or HealthBook().of(name_of(connected, model)),
     )
 
 
@@ -304,4 +322,5 @@ def _named(target: Target, name: str, rest: str) -> Target:
     if "*" not in target.model:
         return target
     model = name if target.model == "*" else target.model.replace("*", rest)
-    return target_of(target.connected, model, target.configured)
+    health = target.health.sibling(name_of(target.connected, model))
+    return target_of(target.connected, model, target.configured, health)

@@ -11,6 +11,8 @@ from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.lenders import lent
 from gateway.pipeline.speaking import spoken
+from gateway.pipeline.tries import is_telling
+from gateway.pipeline.visit import Visit
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
 
@@ -57,10 +59,20 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         services.metrics.in_flight -= 1
         try:
             if call.held is not None:
+                _tell_health(call, call.held.visit)
                 await call.held.release()
         finally:
             account(call, services)
             quota.settle(call)
+
+
+def _tell_health(call: Call, visit: Visit) -> None:
+    """Tell how a streamed answer ended; a caller that left says nothing of its target."""
+    if call.error is None:
+        if not call.is_aborted:
+            visit.answered()
+    elif call.error.failure is not None and is_telling(call, call.error.failure):
+        visit.failed(call.error.failure)
 
 
 def _demand_ledger(services: Services) -> None:

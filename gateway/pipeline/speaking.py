@@ -10,6 +10,7 @@ from gateway.pipeline.lenders import lenders
 from gateway.pipeline.media import begin_speech
 from gateway.pipeline.route import Target
 from gateway.pipeline.tries import at_target, first_answer
+from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.ask import Feature
 from gateway.schema.audio import SpeechRequest
@@ -26,6 +27,9 @@ from gateway.sdk.providers import Attempt
 MAX_CHARS = 100_000
 MAX_SOUND_BYTES = 64 * 1024 * 1024
 """Of one whole answer, all its choices; a stream may go on for as long as its words do."""
+
+_Spoken = tuple[bytes, AsyncGenerator[bytes], Visit]
+"""The first bytes of the sound, the rest, and where it comes from."""
 
 
 def without_sound(request: ChatRequest, call: Call, services: Services) -> ChatRequest:
@@ -84,6 +88,7 @@ async def _with_sound(
     # Whoever wrote is free before somebody speaks: it may be the same provider, with one place.
     held, call.held = call.held, None
     if held is not None:
+        held.visit.answered()
         await held.release()
     for end in ends:
         if isinstance(end, Finish):
@@ -109,39 +114,46 @@ async def _speech(
     deadlines = services.document.deadlines
     asked = SpeechRequest("", text, voice.voice, voice.format)
 
-    async def ask(target: Target, number: int) -> tuple[bytes, AsyncGenerator[bytes], Target]:
+    async def ask(target: Target, number: int) -> _Spoken:
         attempt = Attempt(call.request_id, number, call.deadline)
         work = partial(_begin, asked, target, attempt)
-        first, speech = await at_target(
-            call, target, work, limit_s=deadlines.first_token_s, waiting_s=deadlines.total_s
+        return await at_target(
+            call,
+            target,
+            work,
+            limit_s=deadlines.first_token_s,
+            waiting_s=deadlines.total_s,
+            is_stream=True,
         )
-        return first, speech, target
 
-    first, speech, target = await first_answer(
-        call, _speakers(voice, call, services), services, ask
-    )
-    name = target.connected.name
+    speakers = _speakers(voice, call, services)
+    first, speech, visit = await first_answer(call, speakers, services, ask)
+    name = visit.target.connected.name
     try:
         yield first
         async for piece in Watched(speech, call.watch, deadlines.between_tokens_s, name=name):
             yield piece
+        visit.answered()
+    except CallError as error:
+        if error.failure is not None:
+            visit.failed(error.failure)
+        raise
     finally:
         try:
             await speech.aclose()
         finally:
-            target.connected.gate.leave()
+            visit.leave()
 
 
-async def _begin(
-    asked: SpeechRequest, target: Target, attempt: Attempt
-) -> tuple[bytes, AsyncGenerator[bytes]]:
+async def _begin(asked: SpeechRequest, target: Target, attempt: Attempt, visit: Visit) -> _Spoken:
     try:
-        return await begin_speech(asked, target, attempt)
+        first, speech = await begin_speech(asked, target, attempt)
     except UpstreamError as error:
         # What it says of a speech request is said of `audio` here.
         if error.param is not None:
             error.param = "audio.voice" if error.param == "voice" else "audio"
         raise
+    return first, speech, visit
 
 
 def _speakers(voice: AudioOutput, call: Call, services: Services) -> Sequence[Target]:

@@ -5,7 +5,7 @@ cost 6 µs a call, and importing it 70 ms of every start (2026-11, 2 cores).
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -89,13 +89,18 @@ class _NothingShared:
 
 
 class Metrics:
-    """All metrics of one process: `ledger` says how that stands, `state` what is shared."""
+    """All metrics of one process: `ledger` says how that stands, `state` what is shared.
+
+    `open_targets` counts the targets that are open, by their names in the configuration.
+    """
 
     def __init__(
         self,
         ledger: Callable[[], LedgerFigures] = _NoLedger,
         state: StateCondition | None = None,
+        open_targets: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
+        self._open_targets = open_targets
         self._ledger = ledger
         self._state = state or _NothingShared()
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
@@ -210,3 +215,11 @@ class Metrics:
         )
         events.add_metric([], self._state.dropped_events)
         yield from (down, uncounted, events)
+        resting = GaugeMetricFamily(
+            "dynagate_target_open",
+            "1 while a target is left alone since it failed; of a family of names how many.",
+            labels=("target",),
+        )
+        for target, count in self._open_targets().items():
+            resting.add_metric([target], count)
+        yield resting

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from gateway.background import Background
 from gateway.schema.failure import CallError
+from gateway.schema.json import JsonObject
 from gateway.state.errors import StateError
 from gateway.state.keys import KeyBook
 from gateway.web import admin_keys, admin_usage, health
@@ -17,7 +18,7 @@ from gateway.web.access import admin_access
 from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
 from gateway.web.middleware import Handler, name_admin_request, render_errors
 from gateway.web.others import OTHERS
-from gateway.web.serving import ACCESS, SERVING, Serving, shared_headers
+from gateway.web.serving import ACCESS, SERVING, Serving, json_response, shared_headers
 
 _log = logging.getLogger("dynagate.web")
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,10 +37,16 @@ def admin_app(
     app[ACCESS] = admin_access(document.admin, document.server)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/health", health.health)
-    admin_keys.add_routes(app.router)
-    admin_usage.add_routes(app.router)
     app.router.add_get("/health/readiness", readiness)
+    add_routes(app.router)
     return app
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Add the paths below `/admin`."""
+    admin_keys.add_routes(router)
+    admin_usage.add_routes(router)
+    router.add_get("/admin/targets", targets)
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -90,6 +97,16 @@ def _check_secret(request: web.Request) -> None:
 def _digest(text: str) -> bytes:
     """Return what can be compared in the same time whatever was sent, and however long it is."""
     return sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+async def targets(request: web.Request) -> web.Response:
+    """`GET /admin/targets`: how targets are, by what calls met there."""
+    others = request.app.get(OTHERS)
+    if others is None:
+        told = [one.told() for one in request.app[SERVING].services.health]
+    else:
+        told = await others.targets()
+    return json_response(request, orjson.dumps({"targets": told}))
 
 
 async def readiness(request: web.Request) -> web.Response:

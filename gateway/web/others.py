@@ -4,6 +4,8 @@ from typing import Protocol
 
 from aiohttp import web
 
+from gateway.schema.json import JsonObject
+
 
 class Others(Protocol):
     """All processes of this gateway, where there are several."""
@@ -13,6 +15,9 @@ class Others(Protocol):
 
     async def readiness(self) -> tuple[bool, dict[str, object]]:
         """Return whether all take calls, and what is said of them."""
+
+    async def targets(self) -> list[JsonObject]:
+        """Return how each process finds the targets."""
 
 
 OTHERS = web.AppKey("others", Others)

@@ -37,7 +37,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def test_the_commands_do_what_is_said_of_them(gateway: Running, tmp_path: Path) -> None:
-    make, find, read, change, limits, usage, rotate, revoke = COMMANDS.splitlines()
+    make, find, read, change, limits, usage, rotate, revoke, targets = COMMANDS.splitlines()
     shown: dict[str, str] = {
         BASE: gateway.admin_url,
         "$DYNAGATE_ADMIN_SECRET": SECRET,
@@ -60,6 +60,7 @@ async def test_the_commands_do_what_is_said_of_them(gateway: Running, tmp_path: 
     assert (await run(usage))[1]["by"] == ["day", "key"]
     assert (await run(rotate))[1]["key"] != made["key"]
     assert (await run(revoke))[1]["state"] == "revoked"
+    assert [one["target"] for one in (await run(targets))[1]["targets"]] == ["c/echo"]
 
 
 def test_every_path_is_described_and_no_other() -> None:

@@ -66,7 +66,7 @@ def test_the_table_of_hosts_is_the_one_that_is_shipped() -> None:
 
 
 def test_every_metric_is_described_with_its_labels() -> None:
-    metrics = Metrics()
+    metrics = Metrics(open_targets=lambda: {"up/m": 1})
     metrics.called(("openai_chat", "m", "p", 200), 1.0, 0.5, (1, 1))
     metrics.failed("p", "transient")
     text = metrics.text().decode()

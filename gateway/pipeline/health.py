@@ -1,0 +1,237 @@
+"""How targets are, by what live calls met there: a breaker each, times, calls in flight.
+
+Kept by the target's name, so that it outlives one loaded configuration. Nothing here waits, locks
+or does I/O.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from itertools import chain
+
+from gateway.config.routing import Health as Settings
+from gateway.schema.failure import Failure
+from gateway.schema.json import JsonObject
+from gateway.sdk.clock import SystemClock
+from gateway.sdk.providers import Clock
+
+_log = logging.getLogger("dynagate.health")
+_MOST_NAMED = 2048
+"""Callers choose the names of a family's targets, so that there is no end to them."""
+_WEIGHT = 0.2
+"""Of the newest time in an average: the last ten or so calls decide."""
+_LASTING = frozenset(
+    {
+        Failure.CREDENTIAL,
+        Failure.MODEL_ACCESS,
+        Failure.QUOTA,
+        Failure.MODEL_GONE,
+        Failure.REGION_BLOCKED,
+    }
+)
+"""Somebody has to do something before it works again."""
+_PASSING = frozenset({Failure.RATE_LIMIT, Failure.TIMEOUT, Failure.TRANSIENT, Failure.UNKNOWN})
+_COUNTED = _LASTING | _PASSING
+"""Not what the caller's request is at fault for, nor weights that are not here, which costs nothing
+to find out and whose message says what to do."""
+
+
+class Condition(StrEnum):
+    """The state of a breaker, with its usual names: open lets nothing through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class TargetHealth:
+    """What is known of one target; `first_token_s` and `whole_s` are moving averages, in seconds.
+
+    Opened by failures in a row. Once it has rested, one call is let through as a probe: its answer
+    closes it, its failure opens it for twice as long.
+    """
+
+    __slots__ = (
+        "_book",
+        "_rests",
+        "_until",
+        "condition",
+        "epoch",
+        "failures",
+        "family",
+        "first_token_s",
+        "in_flight",
+        "measured_at",
+        "name",
+        "since",
+        "whole_s",
+        "why",
+    )
+
+    def __init__(self, book: "HealthBook", name: str, family: str) -> None:
+        self._book = book
+        self._rests = 0
+        self._until = 0.0
+        self.name = name
+        self.family = family
+        """The name as the configuration has it."""
+        self.condition = Condition.CLOSED
+        self.epoch = 0
+        """Changes with the condition: what began before says nothing of now."""
+        self.failures = 0
+        """In a row."""
+        self.why: Failure | None = None
+        """The last failure that counted."""
+        self.since: datetime | None = None
+        self.in_flight = 0
+        self.first_token_s: float | None = None
+        self.whole_s: float | None = None
+        self.measured_at = 0.0
+        """When a time was last measured, by `Clock.monotonic`."""
+
+    @property
+    def rest_s(self) -> float:
+        """Seconds until it may be probed, 0 if it may now."""
+        if self.condition is Condition.CLOSED:
+            return 0.0
+        return max(0.0, self._until - self._book.clock.monotonic())
+
+    def admits(self) -> bool:
+        """Say whether a call may go there now, be it as the probe."""
+        if self.condition is Condition.CLOSED:
+            return True
+        is_rested = self._book.clock.monotonic() >= self._until
+        return self.condition is Condition.OPEN and is_rested
+
+    def enter(self) -> bool:
+        """Count a call in, if one is admitted; `leave` must follow then."""
+        if self.condition is not Condition.CLOSED:
+            if not self.admits():
+                return False
+            self._turn(Condition.HALF_OPEN)
+        self.in_flight += 1
+        return True
+
+    def leave(self, epoch: int) -> None:
+        """Count a call out; a probe that told nothing makes room for the next."""
+        self.in_flight -= 1
+        if self.condition is Condition.HALF_OPEN and epoch == self.epoch:
+            self._turn(Condition.OPEN)
+
+    def began(self, epoch: int, seconds: float, *, is_stream: bool) -> None:
+        """Note how long the first piece of a stream took, or a whole answer; a probe has passed."""
+        name = "first_token_s" if is_stream else "whole_s"
+        before: float | None = getattr(self, name)
+        value = seconds if before is None else before + _WEIGHT * (seconds - before)
+        setattr(self, name, value)
+        self.measured_at = self._book.clock.monotonic()
+        if self.condition is Condition.HALF_OPEN and epoch == self.epoch:
+            self.failures = 0
+            self._turn(Condition.CLOSED)
+            _log.info("target %s answers again: it is closed", self.name)
+
+    def answered(self, epoch: int) -> None:
+        """Note a call that came to its end well."""
+        if epoch == self.epoch and self.condition is Condition.CLOSED:
+            self.failures = self._rests = 0
+
+    def failed(self, epoch: int, failure: Failure, retry_after_s: float | None = None) -> None:
+        """Note a failure; those of callers, and of calls that began before a change, don't count.
+
+        An upstream that says for how long it takes no more calls is believed at once.
+        """
+        if failure not in _COUNTED or epoch != self.epoch or self.condition is Condition.OPEN:
+            return
+        self.failures += 1
+        self.why = failure
+        told_s = retry_after_s if failure in {Failure.RATE_LIMIT, Failure.QUOTA} else None
+        is_probe = self.condition is Condition.HALF_OPEN
+        if is_probe or told_s is not None or self.failures >= self._book.settings.failures:
+            self._open(failure, told_s)
+
+    def _open(self, failure: Failure, told_s: float | None) -> None:
+        settings = self._book.settings
+        if told_s is not None:
+            rest_s = min(max(told_s, 0.0), settings.rest_s)
+        elif failure in _LASTING:
+            rest_s = settings.rest_s
+        else:
+            rest_s = settings.cooldown_s * 2.0 ** min(self._rests, 16)
+            rest_s = min(rest_s, settings.longest_cooldown_s)
+        self._rests += 1
+        self._until = self._book.clock.monotonic() + rest_s
+        self._turn(Condition.OPEN)
+        self.since = self._book.clock.now()
+        _log.warning(
+            "target %s is open: %d failures in a row, the last was %s; it rests for %g s",
+            self.name,
+            self.failures,
+            failure,
+            rest_s,
+        )
+
+    def _turn(self, condition: Condition) -> None:
+        self.condition = condition
+        self.epoch += 1
+        if condition is Condition.CLOSED:
+            self.since = self._book.clock.now()
+
+    def sibling(self, name: str) -> "TargetHealth":
+        """Return the health of another target of the same family."""
+        return self._book.of(name, family=self.family)
+
+    def told(self) -> JsonObject:
+        """Return it for JSON; `next_probe_s` is null while it is closed."""
+        is_closed = self.condition is Condition.CLOSED
+        return {
+            "target": self.name,
+            "state": self.condition.value,
+            "why": None if self.why is None else self.why.value,
+            "since": None if self.since is None else self.since.isoformat(),
+            "next_probe_s": None if is_closed else round(self.rest_s, 3),
+            "failures": self.failures,
+            "first_token_ms": _milliseconds(self.first_token_s),
+            "whole_ms": _milliseconds(self.whole_s),
+            "in_flight": self.in_flight,
+        }
+
+
+class HealthBook:
+    """The health of all targets of a process."""
+
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock or SystemClock()
+        self._configured: dict[str, TargetHealth] = {}
+        self._named: dict[str, TargetHealth] = {}
+
+    def of(self, name: str, *, family: str = "") -> TargetHealth:
+        """Return the health of a target, the same one each time; `family` if a caller named it."""
+        found = self._configured.get(name) or self._named.get(name)
+        if found is not None:
+            return found
+        if not family:
+            found = self._configured[name] = TargetHealth(self, name, name)
+            return found
+        if len(self._named) >= _MOST_NAMED:
+            idle = (known for known, one in self._named.items() if not one.in_flight)
+            self._named.pop(next(idle, ""), None)
+        found = self._named[name] = TargetHealth(self, name, family)
+        return found
+
+    def __iter__(self) -> Iterator[TargetHealth]:
+        """Yield all that are known, the configured ones first."""
+        return chain(self._configured.values(), self._named.values())
+
+    def open_targets(self) -> dict[str, int]:
+        """Return how many targets are not closed, by their names in the configuration."""
+        counts = dict.fromkeys(self._configured, 0)
+        for one in self:
+            if one.condition is not Condition.CLOSED:
+                counts[one.family] = counts.get(one.family, 0) + 1
+        return counts
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

@@ -1,0 +1,38 @@
+"""One attempt's stay at its target: the place at the gate, and what the target's health learns."""
+
+from gateway.pipeline.route import Target
+from gateway.schema.failure import Failure
+
+
+class Visit:
+    """Begins with a place at the gate and ends with `leave`, once, whatever came of it."""
+
+    __slots__ = ("_epoch", "_is_over", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._epoch = target.health.epoch
+        self._is_over = False
+
+    def began(self, seconds: float, *, is_stream: bool) -> None:
+        """Note how long the first piece of a stream took, or the whole answer."""
+        health = self.target.health
+        is_fresh = self._epoch == health.epoch
+        health.began(self._epoch, seconds, is_stream=is_stream)
+        if is_fresh:
+            self._epoch = health.epoch
+
+    def failed(self, failure: Failure, retry_after_s: float | None = None) -> None:
+        """Note a failure, before `leave`."""
+        self.target.health.failed(self._epoch, failure, retry_after_s)
+
+    def answered(self) -> None:
+        """Note that the answer came to its end well."""
+        self.target.health.answered(self._epoch)
+
+    def leave(self) -> None:
+        """Give the place to the next."""
+        if not self._is_over:
+            self._is_over = True
+            self.target.health.leave(self._epoch)
+            self.target.connected.gate.leave()
