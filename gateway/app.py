@@ -23,6 +23,7 @@ from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.prices import open_prices
+from gateway.pipeline.retries import RetryBudget
 from gateway.pipeline.route import Connected, Router
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watches
@@ -132,6 +133,7 @@ async def open_gateway(
             fetch=fetch,
             prices=await open_prices(routes, clock, document.ledger.aborted),
             health=health,
+            retries=RetryBudget(document.retries, clock),
             may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
 

@@ -13,7 +13,7 @@ from gateway.config.callers import Auth, Limits, Plan
 from gateway.config.database import check_postgres, is_postgres
 from gateway.config.ledger import Ledger
 from gateway.config.listeners import Admin, Server
-from gateway.config.routing import Health
+from gateway.config.routing import Health, Retries
 from gateway.config.section import Section
 from gateway.config.upstreams import Model, Provider
 from gateway.config.valkey import check_valkey
@@ -138,6 +138,7 @@ class Document(Section):
     feeds: Feeds = Feeds()
     deadlines: Deadlines = Deadlines()
     health: Health = Health()
+    retries: Retries = Retries()
     logs: Logs = Logs()
     plugins: Plugins = Plugins()
     chat: Chat = Chat()

@@ -1,10 +1,10 @@
-"""When targets rest: `health`."""
+"""When targets rest, and when they are asked again: `health` and `retries`."""
 
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from gateway.config.section import Section
+from gateway.config.section import Rate, RateField, Section
 
 
 class Health(Section):
@@ -25,3 +25,18 @@ class Health(Section):
             msg = "health.longest_cooldown_s is less than health.cooldown_s: write as much or more"
             raise ValueError(msg)
         return self
+
+
+class Retries(Section):
+    """`retries`: when targets that failed are asked again within a call, once all have failed."""
+
+    times: int = Field(0, ge=0, le=3)
+    """Off: OpenAI's clients try again by themselves, and two who do so multiply."""
+    base_s: float = Field(0.25, gt=0, le=60)
+    """The wait before the first is random, up to this; before each further one up to the double."""
+    longest_s: float = Field(10.0, gt=0, le=600)
+    """A wait never lasts longer; an upstream that wants a longer one is not asked again."""
+    budget_percent: float = Field(10.0, ge=0, le=100)
+    """Of all calls of a process, how many may cost an attempt more."""
+    floor: RateField = Rate(10, 60)
+    """What they may cost besides, however few there are."""

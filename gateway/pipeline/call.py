@@ -10,6 +10,7 @@ from gateway.pictures.pictures import Pictures
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.prices import Cost, Prices
+from gateway.pipeline.retries import RetryBudget
 from gateway.pipeline.route import Router, Target
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.waiting import WaitingRoom
@@ -47,6 +48,7 @@ class Services:
     """For callers' URLs: guarded."""
     prices: Prices
     health: HealthBook
+    retries: RetryBudget
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
 

@@ -121,10 +121,10 @@ class TargetHealth:
 
     def began(self, epoch: int, seconds: float, *, is_stream: bool) -> None:
         """Note how long the first piece of a stream took, or a whole answer; a probe has passed."""
-        name = "first_token_s" if is_stream else "whole_s"
-        before: float | None = getattr(self, name)
-        value = seconds if before is None else before + _WEIGHT * (seconds - before)
-        setattr(self, name, value)
+        if is_stream:
+            self.first_token_s = _average(self.first_token_s, seconds)
+        else:
+            self.whole_s = _average(self.whole_s, seconds)
         self.measured_at = self._book.clock.monotonic()
         if self.condition is Condition.HALF_OPEN and epoch == self.epoch:
             self.failures = 0
@@ -231,6 +231,10 @@ class HealthBook:
             if one.condition is not Condition.CLOSED:
                 counts[one.family] = counts.get(one.family, 0) + 1
         return counts
+
+
+def _average(before: float | None, seconds: float) -> float:
+    return seconds if before is None else before + _WEIGHT * (seconds - before)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

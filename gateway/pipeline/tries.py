@@ -1,5 +1,6 @@
 """What is done with a provider: trying targets in turn, and asking one within its gate."""
 
+import asyncio
 import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,6 +9,7 @@ from typing import TypeVar
 from gateway.pipeline.call import Call, Services, Tried
 from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.outcome import call_error, is_final
+from gateway.pipeline.retries import REPEATABLE, pause_s
 from gateway.pipeline.route import Target
 from gateway.pipeline.visit import Visit
 from gateway.schema.failure import CallError, Failure
@@ -31,36 +33,102 @@ async def first_answer(
 ) -> _Answer:
     """Return what `ask` brings from the first target that answers; attempts count from 1.
 
-    Targets that rest are passed over. Raises the last attempt's error as the caller is to see it; a
-    `CallError` of `ask` as it is; 503 `unavailable`, at once, if all rest.
+    Targets that rest are passed over; those that failed for a moment are asked again, if
+    `retries` says so. Raises the last attempt's error as the caller is to see it; a `CallError` of
+    `ask` as it is; 503 `unavailable`, at once, if all rest.
     """
-    error: CallError | None = None
-    number = 0
-    is_full = False
-    for target in targets:
-        if not target.health.admits():
-            continue
-        if number == MAX_ATTEMPTS:
-            break
-        number += 1
-        try:
-            return await _asked(ask, target, number)
-        except GateFullError:
-            is_full = True
-            call.tried.append(Tried(target, Failure.RATE_LIMIT))
-            continue
-        except RestingError:
-            number -= 1
-            continue
-        except UpstreamError as failed:
-            upstream = failed
-        _note(upstream, target, number, call, services)
-        error = call_error(upstream, target.connected.name, call.ask, services)
-        if is_final(upstream.failure):
-            break
-    if error is None:
-        error = _none_asked(call, targets, is_full=is_full)
-    raise error
+    tries = _Tries(call, services)
+    left = targets
+    while True:
+        for target in left:
+            if not tries.may_ask(target):
+                continue
+            try:
+                return await _asked(ask, target, tries.number)
+            except GateFullError:
+                tries.is_full = True
+                call.tried.append(Tried(target, Failure.RATE_LIMIT))
+            except RestingError:
+                tries.number -= 1
+            except UpstreamError as failed:
+                tries.note(failed, target)
+        wait_s = tries.pause_s()
+        if wait_s is None:
+            raise tries.error or _none_asked(call, targets, is_full=tries.is_full)
+        await asyncio.sleep(wait_s)
+        left = tries.begin_again()
+
+
+class _Tries:
+    """What has been tried for one answer."""
+
+    __slots__ = (
+        "_again",
+        "_call",
+        "_is_over",
+        "_services",
+        "_told_s",
+        "_turns",
+        "error",
+        "is_full",
+        "number",
+    )
+
+    def __init__(self, call: Call, services: Services) -> None:
+        self._call = call
+        self._services = services
+        self._again: list[Target] = []
+        self._told_s: float | None = None
+        self._is_over = False
+        self._turns = 0
+        self.number = 0
+        self.error: CallError | None = None
+        self.is_full = False
+
+    def may_ask(self, target: Target) -> bool:
+        """Say whether the target is to be asked, and count the attempt.
+
+        To pass on to one that failed last time, too, costs the budget: else an outage of all
+        doubles what is sent before the breakers know.
+        """
+        if self._is_over or self.number >= MAX_ATTEMPTS or not target.health.admits():
+            return False
+        if self.number == 0:
+            self._services.retries.earn()
+        elif self._turns == 0 and target.health.failures and not self._services.retries.take():
+            return False
+        self.number += 1
+        return True
+
+    def note(self, failed: UpstreamError, target: Target) -> None:
+        """Note a failed attempt, and whether the target may be asked again."""
+        call, services = self._call, self._services
+        _note(failed, target, self.number, call, services)
+        self.error = call_error(failed, target.connected.name, call.ask, services)
+        self._is_over = is_final(failed.failure)
+        if failed.failure in REPEATABLE:
+            told_s = failed.retry_after
+            if not self._again:
+                self._told_s = told_s
+            elif self._told_s is not None:
+                self._told_s = None if told_s is None else min(told_s, self._told_s)
+            self._again.append(target)
+
+    def pause_s(self) -> float | None:
+        """Return how long to wait before those that failed are asked again; None: they are not."""
+        settings = self._services.document.retries
+        is_over = self._is_over or self._turns >= settings.times or self.number >= MAX_ATTEMPTS
+        if is_over or not self._again:
+            return None
+        watch = self._call.watch
+        wait_s = pause_s(settings, self._turns, self._told_s, watch.deadline - watch.now())
+        return wait_s if wait_s is not None and self._services.retries.take() else None
+
+    def begin_again(self) -> list[Target]:
+        """Return the targets that are asked again."""
+        self._turns += 1
+        again, self._again = self._again, []
+        return again
 
 
 async def _asked(
