@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from gateway.background import Background
 from gateway.config.document import Document
@@ -92,6 +93,17 @@ def routes_of(
         for section in model.targets:
             provider = connected[section.provider]
             known = health.of(name_of(provider, section.model))
-            targets.append(target_of(provider, section.model, section.card, known))
-        routes.append(Route(name, tuple(targets), model.aliases, model.description))
+            target = target_of(provider, section.model, section.card, known)
+            targets.append(replace(target, weight=section.weight, tier=section.tier))
+        targets.sort(key=lambda target: target.tier)
+        routes.append(
+            Route(
+                name,
+                tuple(targets),
+                model.aliases,
+                model.description,
+                model.strategy,
+                model.sticky_by,
+            )
+        )
     return routes

@@ -1,6 +1,6 @@
 """Who answers: `providers` and `models`."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -45,11 +45,29 @@ class Target(Section):
     provider: str
     model: str
     card: ModelCard = ModelCard()
+    weight: float = Field(1.0, ge=0, le=1000)
+    """Its share among the targets of its tier; with 0 it only stands in for others."""
+    tier: int = Field(1, ge=1, le=16)
+    """Those of a higher one are asked when all of the lower ones could not answer."""
+
+
+Strategy = Literal[
+    "ordered",
+    "weighted",
+    "round_robin",
+    "least_in_flight",
+    "lowest_latency",
+    "lowest_price",
+    "sticky",
+]
 
 
 class Model(Section):
-    """`models.<name>`: a name that callers use, and who answers it, in order."""
+    """`models.<name>`: a name that callers use, and who answers it."""
 
     targets: tuple[Target, ...] = Field(min_length=1)
+    strategy: Strategy = "ordered"
+    """Which target of a tier is asked first; the others follow."""
+    sticky_by: Literal["prompt", "caller"] = "prompt"
     aliases: tuple[str, ...] = ()
     description: str | None = None

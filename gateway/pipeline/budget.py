@@ -30,7 +30,7 @@ def share_of(call: Call, window: Share, services: Services) -> Share | None:
     """
     route = services.router.find(call.ask.model)
     ready = [target for target in route.targets if target.connected.missing is None]
-    most = [_most(target, call, services) for target in ready]
+    most = [most_of(target, call, services) for target in ready]
     known = [micros for micros in most if micros is not None]
     if ready and not known:
         raise _unpriced(call)
@@ -45,13 +45,13 @@ def payable(call: Call, targets: Sequence[Target], services: Services) -> Sequen
     """
     if call.budget is None:
         return targets
-    known = [target for target in targets if _most(target, call, services) is not None]
+    known = [target for target in targets if most_of(target, call, services) is not None]
     if not known:
         raise _unpriced(call)
     return known
 
 
-def _most(target: Target, call: Call, services: Services) -> int | None:
+def most_of(target: Target, call: Call, services: Services) -> int | None:
     """Return millionths of a US dollar; None where nobody knows the price."""
     ask, needs = call.ask, call.ask.needs
     usage = Usage()

@@ -205,6 +205,13 @@ class HealthBook:
         self.clock = clock or SystemClock()
         self._configured: dict[str, TargetHealth] = {}
         self._named: dict[str, TargetHealth] = {}
+        self._turns: dict[str, int] = {}
+
+    def turn(self, route: str) -> int:
+        """Return how many calls of a route were put in turn before this one."""
+        turn = self._turns.get(route, 0)
+        self._turns[route] = turn + 1
+        return turn
 
     def of(self, name: str, *, family: str = "") -> TargetHealth:
         """Return the health of a target, the same one each time; `family` if a caller named it."""

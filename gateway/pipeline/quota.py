@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from types import MappingProxyType
 
 from gateway.pipeline.call import Call, Services
@@ -19,7 +20,8 @@ async def take(call: Call, services: Services) -> None:
         raise RuntimeError(msg)
     call.demand = demand_of(call, caller, services)
     is_openai = call.ask.dialect.startswith("openai")
-    taken = await services.waiting.take(call.demand)
+    most_s = call.deadline - services.clock.monotonic() if call.is_hurried else inf
+    taken = await services.waiting.take(call.demand, most_s)
     if isinstance(taken, Refused):
         raise _refusal(
             taken,

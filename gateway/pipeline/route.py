@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Literal
 
+from gateway.config.upstreams import Strategy
 from gateway.pipeline.gate import Places
 from gateway.pipeline.health import HealthBook, TargetHealth
 from gateway.schema.ask import Ask, Feature
@@ -63,6 +65,8 @@ class Target:
     forwarding: ForwardingProvider | None
     wires: frozenset[Wire]
     health: TargetHealth
+    weight: float = 1.0
+    tier: int = 1
 
     @property
     def name(self) -> str:
@@ -78,12 +82,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A name that callers use; `name` ends in `*` for a family of them."""
+    """A name that callers use; `name` ends in `*` for a family of them. Targets stand by tier."""
 
     name: str
     targets: tuple[Target, ...]
     aliases: tuple[str, ...] = ()
     description: str | None = None
+    strategy: Strategy = "ordered"
+    sticky_by: Literal["prompt", "caller"] = "prompt"
 
 
 def name_of(connected: Connected, model: str) -> str:
@@ -323,4 +329,5 @@ def _named(target: Target, name: str, rest: str) -> Target:
         return target
     model = name if target.model == "*" else target.model.replace("*", rest)
     health = target.health.sibling(name_of(target.connected, model))
-    return target_of(target.connected, model, target.configured, health)
+    named = target_of(target.connected, model, target.configured, health)
+    return replace(named, weight=target.weight, tier=target.tier)

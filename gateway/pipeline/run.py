@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import budget, plan, quota, route
+from gateway.pipeline import budget, order, plan, quota, route
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
@@ -38,7 +38,8 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         call.route_name = found.name
         added = lent(call, services)
         targets = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
-        reply = await attempt(call, budget.payable(call, targets, services), services)
+        payable = budget.payable(call, targets, services)
+        reply = await attempt(call, order.arranged(payable, found, call, services), services)
         reply = await spoken(reply, call, services)
         if call.ask.is_stream:
             call.first_at = services.clock.monotonic()

@@ -93,6 +93,9 @@ class _Tries:
         """
         if self._is_over or self.number >= MAX_ATTEMPTS or not target.health.admits():
             return False
+        watch = self._call.watch
+        if watch.now() >= watch.deadline:
+            return False
         if self.number == 0:
             self._services.retries.earn()
         elif self._turns == 0 and target.health.failures and not self._services.retries.take():
@@ -152,6 +155,9 @@ def _none_asked(call: Call, targets: Sequence[Target], *, is_full: bool) -> Call
         message = "every place to wait for an answer is taken"
         return CallError("unavailable", message, retry_after_s=1)
     call.target = None
+    if call.watch.now() >= call.watch.deadline:
+        message = "the time for the call was over before anybody could be asked"
+        return CallError("deadline_exceeded", message, failure=Failure.TIMEOUT)
     message = f"whoever answers for {call.ask.model[:80]!r} failed lately and rests; try again"
     rest_s = min(target.health.rest_s for target in targets)
     return CallError("unavailable", message, retry_after_s=max(1.0, rest_s))

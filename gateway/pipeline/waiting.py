@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from contextlib import suppress
+from math import inf
 
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters, Demand, Lease, Refused
@@ -30,28 +31,32 @@ class WaitingRoom:
         """How many calls wait."""
         return sum(map(len, self._queues.values()))
 
-    async def take(self, demand: Demand) -> Lease | Refused:
-        """Return the lease, or the last refusal when waiting is over or would not help."""
+    async def take(self, demand: Demand, most_s: float = inf) -> Lease | Refused:
+        """Return the lease, or the last refusal when waiting is over or would not help.
+
+        It is over after `most_s`, if that is less than `wait_s`.
+        """
+        wait_s = min(self._wait_s, most_s)
         queue = self._queues.get(demand.key)
         if queue is None:
             taken = await self._counters.take(demand)
-            if not isinstance(taken, Refused) or not self._may_help(taken, self._wait_s):
+            if not isinstance(taken, Refused) or not self._may_help(taken, wait_s):
                 return taken
         elif len(queue) >= self._places:
             # Nothing can be free: those who wait would have it.
             return await self._counters.take(demand._replace(concurrent=0))
-        return await self._wait(demand)
+        return await self._wait(demand, wait_s)
 
     def left(self, key: str) -> None:
         """Let the first that waits look again: a call of the caller `key` is over."""
         if self._queues and (queue := self._queues.get(key)):
             queue[0].set()
 
-    async def _wait(self, demand: Demand) -> Lease | Refused:
+    async def _wait(self, demand: Demand, wait_s: float) -> Lease | Refused:
         queue = self._queues.setdefault(demand.key, deque())
         turn = asyncio.Event()
         queue.append(turn)
-        ends = self._clock.monotonic() + self._wait_s
+        ends = self._clock.monotonic() + wait_s
         try:
             while True:
                 with suppress(TimeoutError):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import aclosing
+from math import inf
 from typing import Protocol, runtime_checkable
 
 from aiohttp import hdrs, web
@@ -33,6 +34,8 @@ from gateway.web.stream import EventStream
 
 _log = logging.getLogger("dynagate.web")
 _STOPPING_S = 5
+_X_DEADLINE_MS = istr("X-Deadline-Ms")
+_DEADLINE_DIGITS = 15
 _NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-store"}
 _SSE: dict[str, str] = {
     hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
@@ -105,7 +108,8 @@ async def answer(
         raise CallError("unavailable", "the gateway is stopping", retry_after_s=_STOPPING_S)
     services = serving.services
     started = services.clock.monotonic()
-    total_s = services.document.deadlines.total_s
+    given_s = deadline_s(request.headers.get(_X_DEADLINE_MS))
+    total_s = min(given_s, services.document.deadlines.total_s)
     with Watch(serving.watches, request.task, total_s) as watch:
         call = Call(
             request_id=request[REQUEST_ID],
@@ -115,6 +119,7 @@ async def answer(
             started=started,
             deadline=started + total_s,
             client_request_id=client_request_id(request),
+            is_hurried=given_s < inf,
         )
         if rendering.ask.is_stream and isinstance(rendering, TextRendering):
             response = await _streamed(request, rendering, call, serving)
@@ -122,6 +127,19 @@ async def answer(
             response = await _answered(request, rendering, call, serving)
         _publish(rendering, call, serving.feeds)
         return response
+
+
+def deadline_s(given: str | None) -> float:
+    """Return the seconds that the caller gives the call, infinity if it does not say.
+
+    Raises 400 `invalid_parameter` for what is no whole number of milliseconds, 1 or more.
+    """
+    if given is None:
+        return inf
+    if not (given.isascii() and given.isdigit() and len(given) <= _DEADLINE_DIGITS and int(given)):
+        message = "X-Deadline-Ms must be whole milliseconds, 1 or more, for example 30000"
+        raise CallError("invalid_parameter", message, param="X-Deadline-Ms")
+    return int(given) / 1000
 
 
 def _publish(rendering: Rendering, call: Call, feeds: Feeds | None) -> None:

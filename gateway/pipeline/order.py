@@ -1,0 +1,142 @@
+"""In which order the targets that can answer are asked: by the route's strategy, tier by tier."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from itertools import chain, groupby
+from math import inf, log
+from random import random
+
+from gateway.pipeline.budget import most_of
+from gateway.pipeline.call import Call, Services
+from gateway.pipeline.route import Route, Target
+from gateway.schema.ask import Ask
+from gateway.schema.chat import ChatRequest
+from gateway.schema.failure import CallError
+
+_REMEMBERED_S = 60.0
+"""A time counts for so long; then one call measures again, lest who was slow be slow for ever."""
+_PREFIX_CHARS = 4096
+
+
+def arranged(
+    targets: Sequence[Target], route: Route, call: Call, services: Services
+) -> Sequence[Target]:
+    """Return `targets`, which stand by tier, in the order in which they are asked.
+
+    Those that are known to take longer than a hurried caller has come last.
+    """
+    if len(targets) == 1:
+        return targets
+    if route.strategy != "ordered":
+        tiers = [list(tier) for _, tier in groupby(targets, lambda target: target.tier)]
+        turn = services.health.turn(route.name) if route.strategy == "round_robin" else 0
+        targets = list(chain.from_iterable(_tier(t, route, call, services, turn) for t in tiers))
+    if call.is_hurried:
+        left_s = call.watch.deadline - call.watch.now()
+        targets = sorted(targets, key=lambda target: (_usual_s(target, call.ask) or 0) > left_s)
+    return targets
+
+
+def _tier(  # noqa: PLR0911 - one case a strategy.
+    tier: list[Target], route: Route, call: Call, services: Services, turn: int
+) -> Iterable[Target]:
+    match route.strategy:
+        case "ordered":
+            return tier
+        case "round_robin":
+            first = turn % len(tier)
+            return [*tier[first:], *tier[:first]]
+        case "weighted":
+            return sorted(tier, key=lambda one: _drawn(random(), one.weight))  # noqa: S311
+        case "least_in_flight":
+            return sorted(tier, key=_load)
+        case "lowest_latency":
+            now = services.clock.monotonic()
+            return sorted(tier, key=lambda one: _latency(one, call.ask, now))
+        case "lowest_price":
+            return sorted(tier, key=lambda one: _price(one, call, services))
+        case "sticky":
+            stays = _stays(route, call)
+            return sorted(tier, key=lambda one: _drawn(_share(stays, one), one.weight))
+
+
+def _drawn(share: float, weight: float) -> float:
+    """Return a rank, the lowest first, by which each comes first as often as its weight says.
+
+    `share` is evenly spread over 0 to 1 (rendezvous hashing, weighted: Schindelhauer and
+    Schomaker, 2005).
+    """
+    return -log(max(share, 1e-300)) / weight if weight else inf
+
+
+def _load(target: Target) -> float:
+    return (target.health.in_flight + 1) / target.weight if target.weight else inf
+
+
+def _usual_s(target: Target, ask: Ask) -> float | None:
+    health = target.health
+    is_stream = ask.is_stream or ask.answer == "bytes"
+    return health.first_token_s if is_stream else health.whole_s
+
+
+def _latency(target: Target, ask: Ask, now: float) -> float:
+    known, health = _usual_s(target, ask), target.health
+    if known is not None and now - health.measured_at <= _REMEMBERED_S:
+        return known
+    if health.in_flight == 0:
+        return -1.0
+    return inf if known is None else known
+
+
+def _price(target: Target, call: Call, services: Services) -> float:
+    micros = most_of(target, call, services)
+    return inf if micros is None else micros
+
+
+def _share(stays: bytes, target: Target) -> float:
+    digest = blake2b(stays, key=target.name.encode("utf-8", "replace")[:64], digest_size=8)
+    return (int.from_bytes(digest.digest()) + 1) / 2**64
+
+
+def _stays(route: Route, call: Call) -> bytes:
+    """Return what is the same for calls that stay together, in all processes."""
+    if route.sticky_by == "caller":
+        return (call.caller.key if call.caller else "").encode()
+    return _beginning(call.ask)[:_PREFIX_CHARS].encode("utf-8", "replace")
+
+
+def _beginning(ask: Ask) -> str:
+    """Return what a conversation begins with, up to the first turn of its user; all else whole."""
+    turns = ask.document.get("messages")
+    if isinstance(turns, list):
+        said = []
+        for turn in turns:
+            said.append(_text(turn.get("content")))
+            if turn.get("role") == "user":
+                break
+        return "\n".join(said)
+    for name in ("prompt", "input"):
+        if name in ask.document:
+            return _text(ask.document[name])
+    try:
+        request = ask.meaning()
+    except CallError:
+        return ""
+    if not isinstance(request, ChatRequest):
+        return str(getattr(request, "prompt", getattr(request, "text", "")))
+    said = []
+    for message in request.messages:
+        said.append(message.text)
+        if message.role == "user":
+            break
+    return "\n".join(said)
+
+
+def _text(content: object) -> str:
+    """Return the words of a turn; pictures and sound are none."""
+    if isinstance(content, str):
+        return content[:_PREFIX_CHARS]
+    if not isinstance(content, list):
+        return ""
+    parts = (part.get("text") if isinstance(part, dict) else part for part in content)
+    return "\n".join(part[:_PREFIX_CHARS] for part in parts if isinstance(part, str))
