@@ -80,7 +80,7 @@ class Report(NamedTuple):
 
 
 class State(NamedTuple):
-    """How a worker is: its process, whether it takes calls (`ok`) or why not, its metrics, what it met."""
+    """How a worker is: its process, whether it takes calls (`ok`) or why not, and what it met."""
 
     pid: int
     status: str

@@ -10,7 +10,6 @@ from aiohttp import hdrs, web
 
 from gateway.background import Background
 from gateway.schema.failure import CallError
-from gateway.schema.json import JsonObject
 from gateway.state.errors import StateError
 from gateway.state.keys import KeyBook
 from gateway.web import admin_keys, admin_usage, health

@@ -18,6 +18,7 @@ from gateway.testing.upstream import (
 )
 from tests.contract.asking import assert_broken_off, assert_refused
 from tests.contract.conftest import Begin
+from tests.contract.test_ledger import entries_of
 
 SOON: dict[str, Any] = {"times": 1, "base_s": 0.001}
 NEVER_RESTING = {"failures": 1000}
@@ -163,3 +164,20 @@ async def test_going_on_to_a_target_that_answers_costs_nothing(
     answers = [await caller.chat() for _ in range(30)]
 
     assert [one.status for one in answers] == [200] * 30
+
+
+async def test_the_ledger_has_each_attempt_and_what_the_caller_was_told(
+    begin: Begin, upstream: FakeUpstream, second: FakeUpstream
+) -> None:
+    caller = await begin(
+        second, retries=SOON, health={"failures": 2}, clock=ManualClock(), limits=MANY
+    )
+    upstream.will(*[status(503)] * 2)
+    second.will(*[status(503)] * 2)
+
+    retried, refused = await caller.chat(), await caller.chat()
+    at_once = await caller.chat()
+
+    told = [(entry.status, entry.attempts, entry.failure) for entry in entries_of(caller)]
+    assert [one.status for one in (retried, refused, at_once)] == [502, 503, 503]
+    assert told == [(502, 4, "transient"), (503, 0, "unavailable"), (503, 0, "unavailable")]

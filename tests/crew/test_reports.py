@@ -34,7 +34,8 @@ async def worker(
 
     async def serve(link: Link) -> None:
         await link.receive()
-        await link.send(State(pid, status, {}, metrics.text()))
+        health = ({"target": "up/m", "failures": calls},)
+        await link.send(State(pid, status, {}, metrics.text(), health))
 
     async with listening(post.worker_sockets[number], serve):
         yield
@@ -77,6 +78,16 @@ async def test_a_worker_that_says_nothing_holds_nobody_up(post: Post) -> None:
 
     assert not is_ready
     assert words["workers"] == {"1": "not there", "2": "ok"}
+
+
+async def test_each_worker_tells_how_it_finds_the_targets(post: Post) -> None:
+    async with worker(post, 1, 11, 3), worker(post, 2, 12, 4):
+        told = await Workers(post, Metrics()).targets()
+
+    assert told == [
+        {"worker": 1, "target": "up/m", "failures": 3},
+        {"worker": 2, "target": "up/m", "failures": 4},
+    ]
 
 
 async def test_all_are_ready_when_each_is(post: Post) -> None:
