@@ -21,6 +21,10 @@ class FarGate:
         self._name = name
         self._held: list[Link] = []
 
+    def enter_at_once(self) -> bool:
+        """See `Places.enter_at_once`: the host has to be asked."""
+        return False
+
     async def enter(self, priority: int = 0) -> None:
         """See `Gate.enter`. Raises `UpstreamError` too, while the host is not there."""
         link: Link | None = None

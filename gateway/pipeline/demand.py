@@ -22,8 +22,11 @@ def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
     """
     limits = limits_of(caller, services.document)
     call.budget = limits.budget
+    windows = windows_of(caller.key, limits, services.clock, calls=1)
+    if len(windows) == 1:
+        return Demand(caller.key, limits.concurrent, windows)
     shares = []
-    for window in windows_of(caller.key, limits, services.clock):
+    for window in windows:
         match window.name:
             case "tokens":
                 if call.ask.needs & _COUNTED:
@@ -33,7 +36,7 @@ def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
                 if share is not None:
                     shares.append(share)
             case _:
-                shares.append(window._replace(amount=1))
+                shares.append(window)
     return Demand(caller.key, limits.concurrent, tuple(shares))
 
 

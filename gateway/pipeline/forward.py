@@ -96,7 +96,8 @@ def _look_at(wire: Wire, body: bytes, call: Call) -> None:
     if not is_answer(wire, reply, call.ask.document):
         raise UpstreamError(Failure.TRANSIENT, "the answer is empty, or not what was asked for")
     call.usage = usage_of(reply)
-    call.written = written_in(reply)
+    if call.usage is None:
+        call.written = written_in(reply)
     model = reply.get("model")
     call.model = model if isinstance(model, str) else None
 

@@ -16,6 +16,9 @@ class GateFullError(Exception):
 class Places(Protocol):
     """What a call goes through on its way to a provider; `Gate` says how."""
 
+    def enter_at_once(self) -> bool:
+        """Take a place that is free now, if that is known without asking; `leave` must follow."""
+
     async def enter(self, priority: int = 0) -> None:
         """Wait for a place; `leave` must follow. Raises `GateFullError`."""
 
@@ -60,6 +63,13 @@ class Gate:
     def in_flight(self) -> int:
         """How many calls are at the provider."""
         return self._taken - self._paced
+
+    def enter_at_once(self) -> bool:
+        """See `Places.enter_at_once`."""
+        if self._taken >= self._concurrent or self._waiters or self._limiter is not None:
+            return False
+        self._taken += 1
+        return True
 
     async def enter(self, priority: int = 0) -> None:
         """Wait for a place; `leave` must follow. Raises `GateFullError` when the queue is full."""

@@ -237,6 +237,12 @@ async def at_target(
 async def _enter(call: Call, target: Target, waiting_s: float) -> None:
     """Take a place at the target's gate, and be counted there."""
     gate, watch = target.connected.gate, call.watch
+    if gate.enter_at_once():
+        call.queue_s = call.queue_s or 0.0
+        if not target.health.enter():
+            gate.leave()
+            raise RestingError
+        return
     watch.arm(waiting_s)
     arrived = watch.now()
     try:

@@ -15,9 +15,19 @@ _MONTH_S = 31 * _DAY_S
 _MICROS = 1_000_000
 
 
-def windows_of(key: str, limits: AnonymousLimits | Plan, clock: Clock) -> tuple[Share, ...]:
-    """Return the windows of a caller that is counted as `key`, requests first; none is taken of."""
-    shares = [Share(REQUESTS, key, 0, *limits.requests, limits.requests.period_s)]
+def windows_of(
+    key: str, limits: AnonymousLimits | Plan, clock: Clock, *, calls: int = 0
+) -> tuple[Share, ...]:
+    """Return the windows of a caller that is counted as `key`, requests first.
+
+    So many `calls` are taken of that one, and nothing of the others.
+    """
+    count, period_s = limits.requests
+    requests = Share(REQUESTS, key, calls, count, period_s, period_s)
+    has_tokens = isinstance(limits, Plan) and limits.tokens is not None
+    if not has_tokens and limits.budget is None:
+        return (requests,)
+    shares = [requests]
     if isinstance(limits, Plan) and limits.tokens is not None:
         shares.append(Share(TOKENS, f"tokens:{key}", 0, *limits.tokens, limits.tokens.period_s))
     if limits.budget is not None:

@@ -17,6 +17,8 @@ def stated_cost(usage: JsonObject) -> int | None:
     tracking, 2026-11). With a key of one's own at OpenRouter `cost` is its fee, and the upstream's
     bill comes on top.
     """
+    if "cost" not in usage and "cost_in_usd_ticks" not in usage:
+        return None
     ticks = _amount(usage.get("cost_in_usd_ticks"))
     if ticks is not None:
         return _rounded(ticks / _TICKS_PER_MICRO)

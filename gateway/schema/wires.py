@@ -119,6 +119,9 @@ def usage_of(document: JsonObject) -> Usage | None:
         return None
     came_in = said.get("prompt_tokens_details")
     went_out = said.get("completion_tokens_details")
+    if not (came_in or went_out or "cost" in said or "cost_in_usd_ticks" in said):
+        read, wrote = _count(said, "prompt_tokens"), _count(said, "completion_tokens")
+        return Usage(input_tokens=read, output_tokens=wrote)  # As most hosts say it.
     came_in = came_in if isinstance(came_in, dict) else {}
     went_out = went_out if isinstance(went_out, dict) else {}
     prompt, completion = _count(said, "prompt_tokens"), _count(said, "completion_tokens")

@@ -7,9 +7,11 @@ from typing import NamedTuple, Protocol
 from gateway.schema.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Frozen, one would cost three times as much to make.
 class Entry:
-    """What one call was. `request_id` names it: an entry is kept once, however often it is given.
+    """What one call was; nobody changes one.
+
+    `request_id` names it: an entry is kept once, however often it is given.
 
     `at` is when it began, in Unix time; `key_id` is empty for anonymous callers, of whom nothing
     else is kept; `model` is the name that the caller used, `target` is "provider/model" of the one
