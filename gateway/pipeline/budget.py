@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.lengths import output_ceiling
+from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling
 from gateway.pipeline.route import Target
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.audio import SpeechRequest, TranscriptionRequest
@@ -13,8 +13,6 @@ from gateway.schema.images import ImageEditRequest, ImageRequest
 from gateway.schema.usage import Usage
 from gateway.state.counters import Share
 
-_WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
-_COUNTED = _WRITES | {Feature.EMBEDDING, Feature.MODERATION}
 _DRAWS = frozenset({Feature.IMAGE, Feature.IMAGE_EDIT})
 _SOUNDS = frozenset({Feature.SPEECH, Feature.TRANSCRIPTION})
 _CHARS_A_SECOND = 10
@@ -55,8 +53,8 @@ def most_of(target: Target, call: Call, services: Services) -> int | None:
     """Return millionths of a US dollar; None where nobody knows the price."""
     ask, needs = call.ask, call.ask.needs
     usage = Usage()
-    if needs & _COUNTED:
-        written = output_ceiling(ask)[1] if needs & _WRITES else 0
+    if needs & TOKENED:
+        written = output_ceiling(ask)[1] if needs & WRITES else 0
         usage = Usage(input_tokens=input_tokens(ask), output_tokens=written)
     images = _images(ask) if needs & _DRAWS else 0
     audio_s = _seconds(ask) if needs & _SOUNDS else 0.0

@@ -4,14 +4,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.lengths import output_ceiling
-from gateway.schema.ask import Ask, Feature
+from gateway.pipeline.lengths import WRITES, output_ceiling
+from gateway.schema.ask import Feature
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
 from gateway.schema.usage import Usage
 
-_WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
-_COUNTED = _WRITES | {Feature.EMBEDDING}
+_COUNTED = WRITES | {Feature.EMBEDDING}
 
 
 def count(call: Call, services: Services) -> None:
@@ -28,18 +27,12 @@ def count(call: Call, services: Services) -> None:
     if not (has_begun or is_presumed):
         return
     usage = Usage(input_tokens=_read(call), is_estimated=True)
-    if not call.ask.needs.isdisjoint(_WRITES):
+    if not call.ask.needs.isdisjoint(WRITES):
         written = call.written.tokens
         if is_presumed:
-            ceiling = call.output_ceiling or ceiling_of(call.ask)
-            written = max(written, ceiling)
+            written = max(written, call.output_ceiling or output_ceiling(call.ask)[1])
         usage = replace(usage, output_tokens=written)
     call.usage = usage
-
-
-def ceiling_of(ask: Ask) -> int:
-    """Return the most tokens that may be written for an ask, all its answers together."""
-    return output_ceiling(ask)[1]
 
 
 def _read(call: Call) -> int:

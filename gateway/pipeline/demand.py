@@ -3,16 +3,13 @@
 from gateway.pipeline import budget
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
-from gateway.pipeline.lengths import output_ceiling
+from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling
 from gateway.pipeline.plan import limits_of
 from gateway.pipeline.windows import windows_of
-from gateway.schema.ask import Ask, Feature
+from gateway.schema.ask import Ask
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
 from gateway.state.counters import Demand, Share
-
-_WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
-_COUNTED = _WRITES | {Feature.EMBEDDING, Feature.MODERATION}
 
 
 def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
@@ -29,7 +26,7 @@ def demand_of(call: Call, caller: Caller, services: Services) -> Demand:
     for window in windows:
         match window.name:
             case "tokens":
-                if call.ask.needs & _COUNTED:
+                if call.ask.needs & TOKENED:
                     shares.append(_tokens(call.ask, window))
             case "budget":
                 share = budget.share_of(call, window, services)
@@ -47,7 +44,7 @@ def _tokens(ask: Ask, window: Share) -> Share:
         message = f"this is about {read} tokens: your key's plan allows {limit} in {period_s} s"
         raise CallError("context_length_exceeded", message, param=_said_in(ask))
     amount = read
-    if ask.needs & _WRITES:
+    if ask.needs & WRITES:
         name, written = output_ceiling(ask)
         amount += written
         if name is None:

@@ -10,7 +10,7 @@ from functools import partial
 
 from gateway.pipeline.account import settle
 from gateway.pipeline.call import Call, Held, Services
-from gateway.pipeline.count import ceiling_of
+from gateway.pipeline.lengths import output_ceiling
 from gateway.pipeline.links import data_url
 from gateway.pipeline.route import Target
 from gateway.pipeline.visit import Visit
@@ -154,7 +154,7 @@ async def stream(
 def _drop_request(call: Call) -> None:
     """Let go of the document: no other target will need it, and the answer may last for minutes."""
     call.input_tokens = input_tokens(call.ask)
-    call.output_ceiling = ceiling_of(call.ask)
+    call.output_ceiling = output_ceiling(call.ask)[1]
     call.ask.document = {}
 
 

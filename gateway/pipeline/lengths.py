@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.schema.ask import Ask
+from gateway.schema.ask import Ask, Feature
 from gateway.schema.json import Wire
 
 _CEILINGS: Mapping[Wire | None, tuple[str, ...]] = MappingProxyType(
@@ -13,6 +13,9 @@ _CEILINGS: Mapping[Wire | None, tuple[str, ...]] = MappingProxyType(
     }
 )
 """What the formats call the most tokens of an answer."""
+WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
+"""What is answered with tokens; what else is counted in them only reads some."""
+TOKENED = WRITES | {Feature.EMBEDDING, Feature.MODERATION}
 OUTPUT_TOKENS = 4096
 """What an answer is taken to have at most when nobody says."""
 

@@ -6,7 +6,7 @@ from gateway.config.callers import AnonymousLimits, Plan
 from gateway.config.document import Document
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
-from gateway.pipeline.lengths import answers_of, ceilings_of
+from gateway.pipeline.lengths import WRITES, answers_of, ceilings_of
 from gateway.pipeline.route import Route
 from gateway.schema.ask import Ask, Feature, Request
 from gateway.schema.chat import ChatRequest, CompletionRequest
@@ -14,8 +14,6 @@ from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.state.key_fields import DEFAULT_PLAN
 from gateway.state.keys import Key
-
-_WRITES = frozenset({Feature.TEXT, Feature.COMPLETION})
 
 
 def limits_of(caller: Caller, document: Document) -> AnonymousLimits | Plan:
@@ -49,7 +47,7 @@ def hold(call: Call, services: Services) -> None:
         return
     hold_model(caller, ask, services)
     call.priority = plan.priority
-    if plan.max_output_tokens is not None and not ask.needs.isdisjoint(_WRITES):
+    if plan.max_output_tokens is not None and not ask.needs.isdisjoint(WRITES):
         _hold_length(call, plan.max_output_tokens)
     ask.is_feed_worthy = ask.is_feed_worthy and plan.feed
     if plan.private:
@@ -69,7 +67,7 @@ def hold_model(caller: Caller, ask: Ask, services: Services) -> None:
     if not includes(plan, ask.model, services.router.find(ask.model)):
         message = f"your key's plan does not include {ask.model[:80]}"
         raise CallError("model_not_allowed", message, param="model")
-    if plan.max_output_tokens is not None and not ask.needs.isdisjoint(_WRITES):
+    if plan.max_output_tokens is not None and not ask.needs.isdisjoint(WRITES):
         ask.needs |= {Feature.OUTPUT_CEILING}
 
 

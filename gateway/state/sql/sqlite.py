@@ -4,7 +4,8 @@ import asyncio
 import errno
 import os
 import sqlite3
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,17 +146,24 @@ async def existing_file(path: Path) -> SQLiteFile | None:
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}; {_ELSEWHERE}"
         raise StateError(message) from None
+    async with _read_or_closed(database) as connection:
+        tables = await _tables(connection, path)
+        await bring_up_to_date(connection, str(path), tables, may_change=False)
+    return database
+
+
+@asynccontextmanager
+async def _read_or_closed(database: SQLiteFile) -> AsyncGenerator[AsyncConnection]:
+    """Read the file; whatever fails closes it. Raises `StateError` for what SQLite says."""
     try:
         async with database.reading.connect() as connection:
-            tables = await _tables(connection, path)
-            await bring_up_to_date(connection, str(path), tables, may_change=False)
+            yield connection
     except SQLAlchemyError as error:
         await database.aclose()
         raise StateError(database.explained(error)) from None
     except BaseException:
         await database.aclose()
         raise
-    return database
 
 
 async def _opened(path: Path, lock: sqlite3.Connection | None) -> tuple[SQLiteFile, str | None]:
@@ -283,16 +291,9 @@ def _begun(connection: Any) -> None:  # Any: SQLAlchemy's own, synchronous side 
 
 async def _check_all(database: SQLiteFile) -> None:
     """Look for damage in all of the file; closes it and raises `StateError` if there is any."""
-    try:
-        # In a transaction that only reads: it takes seconds for a gigabyte, and holds nobody up.
-        async with database.reading.connect() as connection:
-            await _check(connection, database.path, "1")
-    except SQLAlchemyError as error:
-        await database.aclose()
-        raise StateError(database.explained(error)) from None
-    except BaseException:
-        await database.aclose()
-        raise
+    # In a transaction that only reads: it takes seconds for a gigabyte, and holds nobody up.
+    async with _read_or_closed(database) as connection:
+        await _check(connection, database.path, "1")
 
 
 async def _tables(connection: AsyncConnection, path: Path) -> set[str]:

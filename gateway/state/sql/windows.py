@@ -9,19 +9,18 @@ from gateway.state.counters import Saved
 from gateway.state.sql.inserting import insert_into
 from gateway.state.sql.tables import windows
 
+_SAVED = select(*(windows.c[name] for name in Saved._fields))
+
 
 async def read_windows(connection: AsyncConnection) -> list[Saved]:
     """Return every window that was kept, those that have ended too."""
-    columns = windows.c
-    wanted = select(columns.key, columns.period_s, columns.used, columns.ends_at)
-    return [Saved(*row) for row in await connection.execute(wanted)]
+    return [Saved(*row) for row in await connection.execute(_SAVED)]
 
 
 async def find_windows(connection: AsyncConnection, keys: Sequence[str]) -> list[Saved]:
     """Return the windows that were kept under `keys`, those that have ended too."""
-    columns = windows.c
-    wanted = select(columns.key, columns.period_s, columns.used, columns.ends_at)
-    return [Saved(*row) for row in await connection.execute(wanted.where(columns.key.in_(keys)))]
+    wanted = _SAVED.where(windows.c.key.in_(keys))
+    return [Saved(*row) for row in await connection.execute(wanted)]
 
 
 async def write_windows(connection: AsyncConnection, changed: Sequence[Saved], now: float) -> None:
