@@ -35,8 +35,8 @@ async def shown(
     third: FakeUpstream,
     tmp_path: Path,
 ) -> AsyncIterator[Asker]:
-    """A gateway with the models that docs/operator.md shows."""
-    (example,) = blocks(section(page("docs/operator.md"), "Who is asked first"), "yaml")
+    """A gateway with the models that docs/routing.md shows."""
+    (example,) = blocks(section(page("docs/routing.md"), "Who is asked first"), "yaml")
     hosts = {"a": upstream, "b": second, "c": third}
     rest = {
         "providers": {

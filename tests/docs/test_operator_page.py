@@ -1,4 +1,4 @@
-"""docs/operator.md says everything that can be configured, and says it right."""
+"""The operator's pages say everything that can be configured, and say it right."""
 
 import ast
 import re
@@ -21,6 +21,7 @@ from tests.docs.pages import ROOT, blocks, page, quoted, rows, section
 from tests.docs.settings import Key, keys
 
 PAGE = page("docs/operator.md")
+OTHER_PAGES = ("docs/routing.md",)
 TARGET = "models.<name>.targets[]."
 KINDS: dict[str, type[BaseModel]] = {
     "openai": OpenAISettings,
@@ -31,7 +32,8 @@ KINDS: dict[str, type[BaseModel]] = {
 
 
 def test_every_key_of_the_file_is_described_with_its_default_and_range() -> None:
-    described = _described(PAGE.partition("## Provider kinds")[0])
+    others = "\n".join(map(page, OTHER_PAGES))
+    described = _described(PAGE.partition("## Provider kinds")[0] + others)
 
     assert _differences(keys(Document), described) == []
 

@@ -78,7 +78,9 @@ def test_the_entry_point_shown_is_the_templates() -> None:
     assert example in (ROOT / "plugins/template/pyproject.toml").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operator.md", "docs/caller.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/operator.md", "docs/routing.md", "docs/caller.md"]
+)
 def test_every_link_leads_to_a_file(name: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page(name))
 
