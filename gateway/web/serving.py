@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import getrandbits
+from time import time_ns
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -67,8 +68,12 @@ ACCESS = web.AppKey("access", Access)
 
 
 def new_request_id() -> str:
-    """Return a request id of ours: 96 random bits, no secret, since nothing is opened by it."""
-    return f"req_{getrandbits(96):024x}"
+    """Return a request id of ours: the time in ms, then 48 random bits, no secret.
+
+    Ids that grow with time, as UUIDs of version 7 do (RFC 9562), go to the end of the ledger's
+    index: random ones change a page of it each, which costs as much again as the row.
+    """
+    return f"req_{time_ns() // 1_000_000:012x}{getrandbits(48):012x}"
 
 
 def client_request_id(request: web.Request) -> str | None:

@@ -1,5 +1,6 @@
 """The ledger's rows: made of entries, put into the database once, deleted when they are old."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from math import isfinite
@@ -112,9 +113,14 @@ def inserting(dialect: str) -> Insert:
 
 
 @cache
-def inserting_tuples() -> str:
-    """Return the same for SQLite as text, for rows as they are: in the order of `COLUMNS`."""
-    return str(inserting("sqlite").compile(dialect=sqlite.dialect(paramstyle="qmark")))
+def inserting_block(count: int) -> str:
+    """Return the same for SQLite as text, for `count` rows with their values one after the other.
+
+    The values of a row are in the order of `COLUMNS`.
+    """
+    one = str(inserting("sqlite").compile(dialect=sqlite.dialect(paramstyle="qmark")))
+    head, values, rest = re.split(r"(\(\?[?, ]*\))", one)
+    return head + ", ".join([values] * count) + rest
 
 
 def deleting(before: float, most: int) -> Delete:
