@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from tests.bench.processes import free_port
 from tests.cli.command_line import CommandLine
@@ -50,9 +51,10 @@ def gateway_provider_kinds():
 """
 """A kind that is run once: `chaos`, a model that says its process, and a file once it is freed."""
 
+ADMIN: Final = {"Authorization": "Bearer the-admins-own-secret"}
 CONFIG = """
 server: {{port: {port}, workers: 2, drain_s: 5, trusted_proxies: [127.0.0.0/8]}}
-admin: {{listen: "127.0.0.1:{admin}"}}
+admin: {{listen: "127.0.0.1:{admin}", secret: the-admins-own-secret}}
 limits: {{anonymous: {{requests: 100/hour, concurrent: 10}}}}
 state: {{url: "sqlite:///{folder}/state.sqlite"}}
 logs: {{format: json}}

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.cli.command_line import CommandLine
-from tests.supervisor.several import Several, running, until
+from tests.supervisor.several import ADMIN, CONFIG, Several, running, until
 
 pytestmark = pytest.mark.slow
 _NUMBERS = count(1)
@@ -177,6 +177,40 @@ async def test_the_metrics_are_those_of_both(
         assert await status(session, "echo") == 200
 
     assert await counted() - before == 12
+
+
+async def test_a_report_counts_what_each_worker_answered(
+    several: Several, session: aiohttp.ClientSession
+) -> None:
+    async def counted() -> int:
+        url = f"{several.admin_url}/admin/usage?by=model"
+        async with session.get(url, headers=ADMIN) as answer:
+            assert answer.status == 200
+            report = await answer.json()
+        return sum(line["calls"] for line in report["rows"] if line["model"] == "echo")
+
+    before = await counted()
+
+    for _ in range(12):
+        assert await status(session, "echo") == 200
+
+    assert await counted() - before == 12
+
+
+async def test_there_is_no_report_of_what_each_worker_remembers_by_itself(
+    tmp_path: Path,
+) -> None:
+    for name in ("here", "site"):
+        (tmp_path / name).mkdir()
+    text = CONFIG.replace('"sqlite:///{folder}/state.sqlite"', '"memory://"')
+    with running(CommandLine(tmp_path / "here", tmp_path / "site"), text) as gateway:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+            session.get(f"{gateway.admin_url}/admin/usage", headers=ADMIN) as answer,
+        ):
+            error = (await answer.json())["error"]
+
+    assert (answer.status, error["code"], error["param"]) == (501, "no_database", "state.url")
 
 
 async def test_readiness_tells_of_each_worker(
