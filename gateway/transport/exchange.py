@@ -143,6 +143,8 @@ class Exchange(Alarm):
 
     async def __anext__(self) -> bytes:
         """Return what has come since, never empty; the idle bound runs only in here."""
+        if self._content.at_eof():
+            raise StopAsyncIteration
         try:
             piece = await (self._in_time() if self._is_timed else self._content.readany())
         except FAILURES as error:

@@ -43,12 +43,17 @@ def check_head(request: web.BaseRequest, limit: int) -> None:
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes:
-    body = bytearray()
-    while chunk := await request.content.readany():
+    content = request.content
+    first = await content.readany()
+    if content.at_eof() and len(first) <= limit:  # As mostly: it came with its head.
+        return first
+    body = bytearray(first)
+    while len(body) <= limit:
+        chunk = await content.readany()
+        if not chunk:
+            return bytes(body)
         body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
-    return bytes(body)
+    raise _too_large(limit)
 
 
 def _too_large(limit: int) -> CallError:
