@@ -66,6 +66,7 @@ class _Tries:
         "_again",
         "_call",
         "_is_over",
+        "_is_paid",
         "_services",
         "_told_s",
         "_turns",
@@ -80,6 +81,7 @@ class _Tries:
         self._again: list[Target] = []
         self._told_s: float | None = None
         self._is_over = False
+        self._is_paid = False
         self._turns = 0
         self.number = 0
         self.error: CallError | None = None
@@ -89,7 +91,7 @@ class _Tries:
         """Say whether the target is to be asked, and count the attempt.
 
         To pass on to one that failed last time, too, costs the budget: else an outage of all
-        doubles what is sent before the breakers know.
+        doubles what is sent before the breakers know. `pause_s` paid for the first of a retry.
         """
         if self._is_over or self.number >= MAX_ATTEMPTS or not target.health.admits():
             return False
@@ -98,7 +100,9 @@ class _Tries:
             return False
         if self.number == 0:
             self._services.retries.earn()
-        elif self._turns == 0 and target.health.failures and not self._services.retries.take():
+        elif self._is_paid:
+            self._is_paid = False
+        elif target.health.failures and not self._services.retries.take():
             return False
         self.number += 1
         return True
@@ -125,7 +129,10 @@ class _Tries:
             return None
         watch = self._call.watch
         wait_s = pause_s(settings, self._turns, self._told_s, watch.deadline - watch.now())
-        return wait_s if wait_s is not None and self._services.retries.take() else None
+        if wait_s is None or not self._services.retries.take():
+            return None
+        self._is_paid = True
+        return wait_s
 
     def begin_again(self) -> list[Target]:
         """Return the targets that are asked again."""

@@ -154,6 +154,25 @@ async def test_going_on_to_a_target_that_failed_too_costs_the_budget(
     assert len(second.requests) == pytest.approx(1 + 10 + 10, abs=1)
 
 
+async def test_each_target_that_is_asked_again_costs_the_budget(
+    begin: Begin, upstream: FakeUpstream, second: FakeUpstream
+) -> None:
+    caller = await begin(
+        second,
+        retries={**SOON, "times": 3},
+        health=NEVER_RESTING,
+        limits=MANY,
+        clock=ManualClock(),
+    )
+    upstream.default = second.default = status(503)
+
+    for _ in range(100):
+        await caller.chat()
+
+    attempts = len(upstream.requests) + len(second.requests)
+    assert attempts == pytest.approx(100 + 10 + 10 + 1, abs=1)
+
+
 async def test_going_on_to_a_target_that_answers_costs_nothing(
     begin: Begin, upstream: FakeUpstream, second: FakeUpstream
 ) -> None:
