@@ -38,14 +38,15 @@ from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
 from gateway.transport.fetch import connect_fetch
-from gateway.web.access import Access
+from gateway.web.access import Access, admin_access
 from gateway.web.admin import admin_app
 from gateway.web.album import Album
 from gateway.web.feed_paths import end_feeds
 from gateway.web.feeds import open_feeds
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.routes import add_routes
-from gateway.web.serving import ACCESS, PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
+from gateway.web.serving import PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
+from gateway.web.snapshot import Snapshot
 from gateway.web.stream import EventStream, Pinger
 
 _log = logging.getLogger("dynagate")
@@ -145,8 +146,12 @@ async def open_gateway(
             _log.info("provider %s is not configured (%s): its targets are skipped", name, reason)
         album = _album(document, clock, environ)
         serving = Serving(
-            services,
-            Access(document.server),
+            Snapshot(
+                services,
+                Access(document.server),
+                admin_access(document.admin, document.server),
+                unready,
+            ),
             Pinger(ping),
             document.server.bounds,
             Watches(asyncio.get_running_loop()),
@@ -154,10 +159,9 @@ async def open_gateway(
             open_feeds(shared, services, album, background) if document.has_feeds else None,
             state,
             shared,
-            unready=unready,
         )
         public = web.Application(middlewares=[name_request, render_errors])
-        public[SERVING], public[ACCESS] = serving, serving.access
+        public[SERVING] = serving
         add_routes(public)
         public.on_shutdown.append(end_feeds)
         admin = admin_app(serving, state.key_book, background)

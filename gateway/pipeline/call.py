@@ -12,6 +12,7 @@ from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.prices import Cost, Prices
 from gateway.pipeline.retries import RetryBudget
 from gateway.pipeline.route import Router, Target
+from gateway.pipeline.users import Users
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watch
@@ -51,6 +52,8 @@ class Services:
     retries: RetryBudget
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
+    users: Users = field(default_factory=Users)
+    """Who works with this configuration."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from gateway.schema.failure import CallError
 from gateway.state.errors import StateError
 from gateway.state.keys import KeyBook
 from gateway.web import admin_keys, admin_usage, health
-from gateway.web.access import admin_access
 from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
 from gateway.web.middleware import Handler, name_admin_request, render_errors
 from gateway.web.others import OTHERS
-from gateway.web.serving import ACCESS, SERVING, Serving, json_response, shared_headers
+from gateway.web.serving import SERVING, Serving, json_response, shared_headers
+from gateway.web.snapshot import services_of
 
 _log = logging.getLogger("dynagate.web")
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,9 +31,7 @@ def admin_app(
 ) -> web.Application:
     """Return the application of the admin listener; it never answers with CORS headers."""
     app = web.Application(middlewares=[name_admin_request, render_errors, admit_operator])
-    document = serving.services.document
     app[SERVING], app[KEY_BOOK], app[BACKGROUND] = serving, key_book, background
-    app[ACCESS] = admin_access(document.admin, document.server)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/health", health.health)
     app.router.add_get("/health/readiness", readiness)
@@ -53,7 +51,7 @@ async def metrics(request: web.Request) -> web.Response:
     if not (request.remote or "").startswith(("127.", "::1")):
         raise CallError("key_required", "metrics are open to this machine only")
     others = request.app.get(OTHERS)
-    own = request.app[SERVING].services.metrics
+    own = services_of(request).metrics
     body = own.text() if others is None else await others.scrape()
     return web.Response(body=body, headers={**shared_headers(request), "Content-Type": _PROMETHEUS})
 
@@ -80,7 +78,7 @@ async def admit_operator(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def _check_secret(request: web.Request) -> None:
-    secret = request.app[SERVING].services.document.admin.secret.get_secret_value()
+    secret = services_of(request).document.admin.secret.get_secret_value()
     if not secret:
         raise CallError("admin_off", "/admin is off: write admin.secret in the configuration")
     scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -102,7 +100,7 @@ async def targets(request: web.Request) -> web.Response:
     """`GET /admin/targets`: how targets are, by what calls met there."""
     others = request.app.get(OTHERS)
     if others is None:
-        told = [one.told() for one in request.app[SERVING].services.health]
+        told = [one.told() for one in services_of(request).health]
     else:
         told = await others.targets()
     return json_response(request, orjson.dumps({"targets": told}))

@@ -19,6 +19,7 @@ from gateway.state.keys import Key, KeyBook, KeyBookError, shown
 from gateway.telemetry.logs import ADMIN
 from gateway.web.admin_bodies import read_fields, read_nothing, read_query
 from gateway.web.serving import REQUEST_ID, SERVING, json_response
+from gateway.web.snapshot import services_of
 
 KEY_BOOK: web.AppKey[KeyBook | None] = web.AppKey("key_book")
 BACKGROUND = web.AppKey("background", Background)
@@ -63,7 +64,7 @@ async def create(request: web.Request) -> web.Response:
     book = _book(request)
     with _refusals_told():
         fields = await read_fields(request)
-        check_plan(fields.get("plan", DEFAULT_PLAN), request.app[SERVING].services.document.plans)
+        check_plan(fields.get("plan", DEFAULT_PLAN), services_of(request).document.plans)
         key, text = await _do(request, "made", book.create(fields))
     return _one(request, key, text, status=201)
 
@@ -84,7 +85,7 @@ async def change(request: web.Request) -> web.Response:
         id_ = _id(request)
         fields = await read_fields(request)
         if "plan" in fields:
-            check_plan(fields["plan"], request.app[SERVING].services.document.plans)
+            check_plan(fields["plan"], services_of(request).document.plans)
         what = f"changed ({', '.join(fields) or 'nothing'})"
         key, _ = await _do(request, what, _alone(book.change(id_, fields, seen=seen)))
     return _one(request, key)
@@ -112,9 +113,9 @@ async def revoke(request: web.Request) -> web.Response:
 async def limits(request: web.Request) -> web.Response:
     """`GET /admin/keys/{id}/limits`: what its plan allows, and how its windows stand."""
     key = await _found(request)
-    serving = request.app[SERVING]
-    document, clock = serving.services.document, serving.services.clock
-    return _answer(request, await standing_of(key, document, serving.shared.counters, clock))
+    document, clock = services_of(request).document, services_of(request).clock
+    counters = request.app[SERVING].shared.counters
+    return _answer(request, await standing_of(key, document, counters, clock))
 
 
 def _book(request: web.Request) -> KeyBook:
@@ -208,7 +209,7 @@ def _answer(
 
 
 def _now(request: web.Request) -> float:
-    return request.app[SERVING].services.clock.now().timestamp()
+    return services_of(request).clock.now().timestamp()
 
 
 async def _read(request: web.Request, work: Coroutine[Any, Any, _T]) -> _T:

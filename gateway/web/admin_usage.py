@@ -16,6 +16,7 @@ from gateway.state.usage import Group, Report, Wanted, moment_of
 from gateway.state.usage_csv import write_report
 from gateway.web.others import OTHERS
 from gateway.web.serving import SERVING, json_response, shared_headers
+from gateway.web.snapshot import services_of
 
 PATH = "/admin/usage"
 _PARAMETERS = ("by", "since", "until", "key", "format")
@@ -32,7 +33,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
 async def usage(request: web.Request) -> web.Response:
     """`GET /admin/usage`: a report, as JSON or CSV; the dearest lines if there are too many."""
     state = request.app[SERVING].state
-    now = request.app[SERVING].services.clock.now().timestamp()
+    now = services_of(request).clock.now().timestamp()
     given = _given(request)
     wanted, key = _wanted(request, given, now), _key(given)
     is_csv = _is_csv(request, given)

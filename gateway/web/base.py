@@ -4,7 +4,7 @@ import re
 
 from aiohttp import hdrs, web
 
-from gateway.web.serving import SERVING, Serving
+from gateway.web.snapshot import services_of
 
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
@@ -17,12 +17,12 @@ def public_base(request: web.Request) -> str:
     `server.public_url` if it is configured; else what a trusted proxy says that it was asked for;
     else the `Host` of the request, if it is a host's name at all.
     """
-    serving: Serving = request.app[SERVING]
-    url = serving.services.document.server.public_url
+    services = services_of(request)
+    url = services.document.server.public_url
     if url is not None:
         return url.rstrip("/")
     scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")
-    if serving.services.identifier.is_trusted(request.remote or ""):
+    if services.identifier.is_trusted(request.remote or ""):
         scheme = _last(request, hdrs.X_FORWARDED_PROTO) or scheme
         host = _last(request, hdrs.X_FORWARDED_HOST) or host
     if scheme not in {"http", "https"}:
@@ -36,10 +36,10 @@ def reached_base(request: web.Request) -> str:
     On a loopback bind `Host` has been checked, and elsewhere `server.public_url` or a trusted proxy
     says it; failing both, it is the address that the connection was made to.
     """
-    serving: Serving = request.app[SERVING]
-    server = serving.services.document.server
+    services = services_of(request)
+    server = services.document.server
     is_known = server.is_loopback or server.public_url is not None
-    if is_known or serving.services.identifier.is_trusted(request.remote or ""):
+    if is_known or services.identifier.is_trusted(request.remote or ""):
         return public_base(request)
     transport = request.transport
     name = None if transport is None else transport.get_extra_info("sockname")

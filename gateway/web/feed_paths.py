@@ -14,6 +14,7 @@ from gateway.web.access import check_prefetch
 from gateway.web.feeds import FeedName, Feeds
 from gateway.web.handlers import presented_by
 from gateway.web.serving import SERVING, shared_headers
+from gateway.web.snapshot import let_go, services_of
 
 _PAST_RESULTS = "past_results"
 _UNDERSTOOD = frozenset({_PAST_RESULTS, "api_key"})
@@ -52,7 +53,8 @@ async def _feed(request: web.Request, name: FeedName) -> web.StreamResponse:
         raise CallError("not_found", "the feeds are off here; feeds.enabled turns them on")
     given = parse_query(request.rel_url.raw_query_string)
     # Where keys are demanded reading needs one, too.
-    caller = serving.services.identifier.identify(presented_by(request, given.get("api_key")))
+    caller = services_of(request).identifier.identify(presented_by(request, given.get("api_key")))
+    let_go(request)
     most = feeds.configured.history.events
     last = Integer(0, most).from_text(_PAST_RESULTS, given.get(_PAST_RESULTS, "0"))
     headers = {**shared_headers(request), hdrs.CACHE_CONTROL: "no-store"}

@@ -34,6 +34,7 @@ from gateway.web.body import read_body
 from gateway.web.feeds import Feeds, may_appear
 from gateway.web.reply import StreamRendering, TextRendering, answer
 from gateway.web.serving import SERVING, shared_headers
+from gateway.web.snapshot import services_of
 
 DEFAULT_TEXT_MODEL = "openai"
 _KEY_HEADERS = tuple(map(istr, ("x-api-key", "api-key", "x-goog-api-key")))
@@ -239,7 +240,7 @@ def _speaking(request: web.Request, given: JsonObject) -> AudioRendering | None:
     model = given.get("model")
     if request.method == "HEAD" or not isinstance(model, str):
         return None
-    found = request.app[SERVING].services.router.names.get(model)
+    found = services_of(request).router.names.get(model)
     if found is None or not all(_only_speaks(target) for target in found.targets):
         return None
     voices = [voice for target in found.targets for voice in target.card.voices or ()]
@@ -268,7 +269,7 @@ async def parameters_of(request: web.Request) -> dict[str, Any]:  # Any: text, o
 
 def _head(request: web.Request, rendering: WordsRendering, presented: Presented) -> web.Response:
     """Answer the headers that are known without generating anything; nothing is counted."""
-    services = request.app[SERVING].services
+    services = services_of(request)
     target = expected_target(rendering.ask, services.identifier.identify(presented), services)
     if rendering.ask.is_stream:
         media_type = "text/event-stream; charset=utf-8"

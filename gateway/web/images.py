@@ -22,11 +22,13 @@ from gateway.schema.images import Finishing, ImageAnswer, Picture
 from gateway.schema.json import JsonObject
 from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
+from gateway.web.album import Album
 from gateway.web.base import public_base, reached_base
 from gateway.web.feeds import Feeds, may_appear
 from gateway.web.handlers import expected_target, parameters_of, presented_by, prompt_of_path
 from gateway.web.reply import answer
-from gateway.web.serving import SERVING, Serving, shared_headers
+from gateway.web.serving import SERVING, shared_headers
+from gateway.web.snapshot import services_of
 
 DEFAULT_MODEL = "flux"
 _DAY = "public, max-age=86400"
@@ -81,7 +83,8 @@ class AddressRendering:
     ask: Ask
     query: ImageQuery
     may_be_kept: bool
-    serving: Serving
+    album: Album
+    demands_key: bool
     base: str
     public_base: str | None = None
     is_lasting: bool = False
@@ -94,11 +97,10 @@ class AddressRendering:
 
     async def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
         """Store the picture; return where it is."""
-        picture, album = _picture_of(reply), self.serving.album
+        picture, album = _picture_of(reply), self.album
         self._drawn = picture
         # Where keys are demanded an address that draws would open for nobody.
-        demands_key = self.serving.services.identifier.demands_key
-        may_draw = reply.made_by and not (demands_key or self.ask.is_private)
+        may_draw = reply.made_by and not (self.demands_key or self.ask.is_private)
         path = picture_path(self.query) if may_draw else None
         if path is None:
             path = await album.sign(picture)
@@ -140,7 +142,7 @@ async def _generate(
     is_picture: bool,
 ) -> web.StreamResponse:
     check_prefetch(request.headers)
-    serving = request.app[SERVING]
+    serving, services = request.app[SERVING], services_of(request)
     accept = ",".join(request.headers.getall(hdrs.ACCEPT, ()))
     is_picture = is_picture or given.get("response") == "image"
     is_picture = is_picture or (given.get("response") is None and prefers_picture(accept))
@@ -149,7 +151,7 @@ async def _generate(
         given,
         default_model=DEFAULT_MODEL,
         random_seed=randbits(31),
-        mark=serving.services.document.images.watermark,
+        mark=services.document.images.watermark,
         media_type=media_type,
     )
     presented = presented_by(request, given.get("api_key"))
@@ -159,19 +161,22 @@ async def _generate(
     shown_at = reached_base(request) if may_appear(ask, serving.feeds) else None
     if not is_picture:
         base = public_base(request)
-        rendering = AddressRendering(ask, query, may_be_kept, serving, base, shown_at)
+        demands_key = services.identifier.demands_key
+        rendering = AddressRendering(
+            ask, query, may_be_kept, serving.album, demands_key, base, shown_at
+        )
         if request.method == "HEAD":
             return _head(request, ask, presented, "application/json", {"X-Seed": str(query.seed)})
         return await answer(request, rendering, presented)
     # Whoever calls is known before anything is said of a picture, even that it is unchanged.
-    caller = serving.services.identifier.identify(presented)
-    plan.hold_model(caller, ask, serving.services)
+    caller = services.identifier.identify(presented)
+    plan.hold_model(caller, ask, services)
     if is_reading and query.has_seed and not query.is_private:
         stored = await serving.album.find(query.identity)
         if stored is not None:
             picture = Picture(stored.data, stored.media_type)
             return await _show(request, picture, media_type, query, may_be_kept=may_be_kept)
-    target = expected_target(ask, caller, serving.services)
+    target = expected_target(ask, caller, services)
     is_same = is_reading and query.has_seed and target.card.deterministic
     tag = tag_of(query, target.name, media_type) if is_same else ""
     headers = _headers(query, media_type, tag, _DAY if may_be_kept else _NO_STORE)
@@ -201,7 +206,7 @@ async def _show(
 ) -> web.Response:
     """Answer with a stored picture, as what the caller takes; it is not counted."""
     if media_type != picture.media_type:
-        pictures = request.app[SERVING].services.pictures
+        pictures = services_of(request).pictures
         picture = await pictures.finish(picture, Finishing(media_type=media_type))
     headers = _headers(
         query, picture.media_type, _tag(picture.data), _DAY if may_be_kept else _NO_STORE
@@ -275,7 +280,7 @@ def _head(
     headers: Mapping[str, str],
 ) -> web.Response:
     """Answer the headers that are known without generating anything; nothing is counted."""
-    services = request.app[SERVING].services
+    services = services_of(request)
     target = expected_target(ask, services.identifier.identify(presented), services)
     own = {"Cache-Control": _NO_STORE, "X-Provider": target.connected.name, **headers}
     shared = {**shared_headers(request), hdrs.CONTENT_TYPE: media_type}

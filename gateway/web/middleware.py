@@ -18,6 +18,7 @@ from gateway.web.serving import (
     error_response,
     new_request_id,
 )
+from gateway.web.snapshot import hold, let_go
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = logging.getLogger("dynagate.web")
@@ -28,7 +29,8 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and the answer the headers that all have; answer preflights."""
     shared = _name(request)
-    access = request.app[SERVING].access
+    snapshot = request.app[SERVING].snapshot
+    access = request[ACCESS] = snapshot.access
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None:
         shared |= access.cors_headers(origin)
@@ -37,21 +39,31 @@ async def name_request(request: web.Request, handler: Handler) -> web.StreamResp
         return web.Response(
             status=204, headers={**shared, **access.preflight_headers(origin, asked)}
         )
-    return await handler(request)
+    hold(request, snapshot)
+    try:
+        return await handler(request)
+    finally:
+        let_go(request)
 
 
 @web.middleware
 async def name_admin_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, too; no page of any origin reads what the operator's paths say."""
     _name(request)
-    return await handler(request)
+    snapshot = request.app[SERVING].snapshot
+    request[ACCESS] = snapshot.admin_access
+    hold(request, snapshot)
+    try:
+        return await handler(request)
+    finally:
+        let_go(request)
 
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Check where the request comes from, and turn whatever is raised into this API's errors."""
     try:
-        request.app[ACCESS].check(request.headers)
+        request[ACCESS].check(request.headers)
         return await handler(request)
     except CallError as error:
         return error_response(request, error)

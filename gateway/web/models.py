@@ -13,7 +13,8 @@ from gateway.pipeline.route import Route, Target
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.web.handlers import presented_by
-from gateway.web.serving import SERVING, card_json, json_response
+from gateway.web.serving import card_json, json_response
+from gateway.web.snapshot import services_of
 
 MayUse = Callable[[str, Route], bool]
 """Says whether a caller may ask for a model by a name of its route."""
@@ -22,7 +23,7 @@ MayUse = Callable[[str, Route], bool]
 async def openai_models(request: web.Request) -> web.Response:
     """`GET /v1/models`: OpenAI's list, each entry with our card beside its fields."""
     may_use = _allowed(request)
-    names = request.app[SERVING].services.router.names
+    names = services_of(request).router.names
     data = [
         _openai_entry(name, route, may_use) for name, route in names.items() if may_use(name, route)
     ]
@@ -33,7 +34,7 @@ async def openai_model(request: web.Request) -> web.Response:
     """`GET /v1/models/{id}`."""
     may_use = _allowed(request)
     name = request.match_info["id"]
-    route = request.app[SERVING].services.router.find(name)
+    route = services_of(request).router.find(name)
     if not may_use(name, route):
         # As OpenAI has it: what a list leaves out is not there. To call it is 403.
         message = f"there is no model {name[:80]!r} for your key: its plan does not include it"
@@ -64,7 +65,7 @@ def _allowed(request: web.Request) -> MayUse:
 
     Raises 401 as for a call.
     """
-    services = request.app[SERVING].services
+    services = services_of(request)
     query = request.rel_url.raw_query_string
     api_key = parse_query(query).get("api_key") if "api_key" in query else None
     caller = services.identifier.identify(presented_by(request, api_key))
@@ -75,7 +76,7 @@ def _cards(request: web.Request, modality: str) -> list[JsonObject]:
     """Return the cards of what makes `modality`, each under the first name that may be used."""
     may_use = _allowed(request)
     cards = []
-    for route in request.app[SERVING].services.router.routes:
+    for route in services_of(request).router.routes:
         names = [name for name in (route.name, *route.aliases) if may_use(name, route)]
         if names and not route.name.endswith("*"):
             cards.append(_card(names[0], route, may_use))

@@ -8,18 +8,21 @@ from secrets import randbits
 from aiohttp import web
 
 from gateway.dialects.openai_images import is_by_url, parse_edit, parse_images, render_images
+from gateway.pipeline.call import Services
 from gateway.pipeline.links import checked
 from gateway.schema.ask import Ask
 from gateway.schema.failure import CallError
 from gateway.schema.images import ImageAnswer, Picture
 from gateway.schema.reply import Made
 from gateway.web.access import check_prefetch
+from gateway.web.album import Album
 from gateway.web.base import public_base
 from gateway.web.form import form_of
 from gateway.web.handlers import presented_by
 from gateway.web.media import document_of
 from gateway.web.reply import answer
-from gateway.web.serving import SERVING, Serving
+from gateway.web.serving import SERVING
+from gateway.web.snapshot import services_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class ImagesRendering:
     """Answers with OpenAI's list: base64, or URLs that open without a key."""
 
     ask: Ask
-    serving: Serving
+    album: Album
     base: str
 
     async def made(self, reply: Made, *, request_id: str, created: int) -> tuple[str, bytes]:
@@ -37,8 +40,7 @@ class ImagesRendering:
             raise TypeError(msg)
         urls = []
         if is_by_url(self.ask):
-            album = self.serving.album
-            urls = [self.base + await album.sign(one.picture) for one in reply.thing.images]
+            urls = [self.base + await self.album.sign(one.picture) for one in reply.thing.images]
         return "application/json", render_images(reply.thing, urls, created=created)
 
     def headers(self) -> dict[str, str]:
@@ -64,10 +66,10 @@ async def vary(request: web.Request) -> web.StreamResponse:
 
 async def _change(request: web.Request, *, is_variation: bool) -> web.StreamResponse:
     check_prefetch(request.headers)
-    serving = request.app[SERVING]
+    services = services_of(request)
     async with form_of(request, "image", "mask") as form:
-        sources = [await _picture(file.path, "image", serving) for file in form.files["image"]]
-        masks = [await _picture(file.path, "mask", serving) for file in form.files.get("mask", ())]
+        sources = [await _picture(file.path, "image", services) for file in form.files["image"]]
+        masks = [await _picture(file.path, "mask", services) for file in form.files.get("mask", ())]
         ask = parse_edit(
             form.fields,
             sources,
@@ -79,18 +81,18 @@ async def _change(request: web.Request, *, is_variation: bool) -> web.StreamResp
 
 
 async def _answer(request: web.Request, ask: Ask) -> web.StreamResponse:
-    rendering = ImagesRendering(ask, request.app[SERVING], public_base(request))
+    rendering = ImagesRendering(ask, request.app[SERVING].album, public_base(request))
     return await answer(request, rendering, presented_by(request))
 
 
-async def _picture(path: Path, param: str, serving: Serving) -> Picture:
+async def _picture(path: Path, param: str, services: Services) -> Picture:
     """Return a sent picture that has been looked at."""
-    most = serving.services.document.images.source_bytes
+    most = services.document.images.source_bytes
     data = await asyncio.to_thread(_read, path, most + 1)
     if len(data) > most:
         message = f"{param} has more than {most} bytes"
         raise CallError("too_large", message, param=param)
-    return await checked(data, param, serving.services)
+    return await checked(data, param, services)
 
 
 def _read(path: Path, most: int) -> bytes:

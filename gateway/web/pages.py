@@ -7,7 +7,8 @@ from gateway import __version__
 from gateway.web.banner import limits_in_words
 from gateway.web.base import public_base
 from gateway.web.openapi import document
-from gateway.web.serving import SERVING, shared_headers
+from gateway.web.serving import shared_headers
+from gateway.web.snapshot import services_of
 from gateway.web.table import table_of
 
 _HTML = """<!doctype html>
@@ -109,7 +110,7 @@ async def openapi(request: web.Request) -> web.Response:
 
 
 def _facts(request: web.Request) -> dict[str, object]:
-    services = request.app[SERVING].services
+    services = services_of(request)
     terms = f"without a key: {limits_in_words(services.document.limits.anonymous)} for one address"
     if services.identifier.demands_key:
         terms = "callers with a key, sent as Authorization: Bearer"

@@ -11,7 +11,7 @@ from multidict import istr
 
 from gateway.dialects.errors import error_frame
 from gateway.pipeline.account import settle
-from gateway.pipeline.call import Call
+from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Presented
 from gateway.pipeline.run import run
 from gateway.pipeline.watch import Watch
@@ -23,13 +23,13 @@ from gateway.web.feeds import Feeds
 from gateway.web.serving import (
     REQUEST_ID,
     SERVING,
-    Serving,
     call_headers,
     client_request_id,
     error_response,
     is_openai_path,
     shared_headers,
 )
+from gateway.web.snapshot import services_of
 from gateway.web.stream import EventStream
 
 _log = logging.getLogger("dynagate.web")
@@ -106,7 +106,7 @@ async def answer(
     serving = request.app[SERVING]
     if serving.is_draining:
         raise CallError("unavailable", "the gateway is stopping", retry_after_s=_STOPPING_S)
-    services = serving.services
+    services = services_of(request)
     started = services.clock.monotonic()
     given_s = deadline_s(request.headers.get(_X_DEADLINE_MS))
     total_s = min(given_s, services.document.deadlines.total_s)
@@ -122,9 +122,9 @@ async def answer(
             is_hurried=given_s < inf,
         )
         if rendering.ask.is_stream and isinstance(rendering, TextRendering):
-            response = await _streamed(request, rendering, call, serving)
+            response = await _streamed(request, rendering, call, services)
         else:
-            response = await _answered(request, rendering, call, serving)
+            response = await _answered(request, rendering, call, services)
         _publish(rendering, call, serving.feeds)
         return response
 
@@ -154,10 +154,9 @@ def _publish(rendering: Rendering, call: Call, feeds: Feeds | None) -> None:
 
 
 async def _answered(
-    request: web.Request, rendering: Rendering, call: Call, serving: Serving
+    request: web.Request, rendering: Rendering, call: Call, services: Services
 ) -> web.StreamResponse:
     """Answer with one body, or with bytes as they come."""
-    services = serving.services
     response: web.StreamResponse | None = None
     try:
         async with run(call, services) as reply:
@@ -169,7 +168,7 @@ async def _answered(
                 await settle(call, services)
                 await response.write_eof()
                 return response
-            media_type, body = await _body(reply, rendering, call, serving)
+            media_type, body = await _body(reply, rendering, call, services)
     except CallError as error:
         await settle(call, services)
         if response is None or not response.prepared:
@@ -199,11 +198,11 @@ def _headers(
 
 
 async def _body(
-    reply: Reply, rendering: Rendering, call: Call, serving: Serving
+    reply: Reply, rendering: Rendering, call: Call, services: Services
 ) -> tuple[str, bytes]:
     if isinstance(reply, Whole):
         return reply.media_type, reply.body
-    created = int(serving.services.clock.now().timestamp())
+    created = int(services.clock.now().timestamp())
     if isinstance(reply, Made) and isinstance(rendering, ThingRendering):
         return await rendering.made(reply, request_id=call.request_id, created=created)
     if isinstance(reply, Answer) and isinstance(rendering, TextRendering):
@@ -220,7 +219,7 @@ async def _pour(reply: Stream, response: web.StreamResponse, request: web.Reques
 
 
 async def _streamed(
-    request: web.Request, rendering: TextRendering, call: Call, serving: Serving
+    request: web.Request, rendering: TextRendering, call: Call, services: Services
 ) -> web.StreamResponse:
     def headers() -> dict[str, str]:
         of_call = call_headers(call, is_openai=is_openai_path(request.path))
@@ -228,13 +227,14 @@ async def _streamed(
         return {**_SSE, **shared_headers(request), **of_call, **own}
 
     stream = EventStream(request, headers)
-    serving.pinger.add(stream)
+    pinger = request.app[SERVING].pinger
+    pinger.add(stream)
     try:
-        async with run(call, serving.services) as reply:
-            await _write(reply, stream, rendering, call, serving)
+        async with run(call, services) as reply:
+            await _write(reply, stream, rendering, call, services)
             await stream.end()
     except CallError as error:
-        await settle(call, serving.services)
+        await settle(call, services)
         if not stream.is_open:
             return error_response(request, error, call)
         # What follows the first byte of a stream is an event, and no [DONE] comes after it.
@@ -243,12 +243,12 @@ async def _streamed(
     except ConnectionError:
         _log.debug("%s: the caller left", call.request_id)
     finally:
-        serving.pinger.remove(stream)
+        pinger.remove(stream)
     return stream.response
 
 
 async def _write(
-    reply: Reply, stream: EventStream, rendering: TextRendering, call: Call, serving: Serving
+    reply: Reply, stream: EventStream, rendering: TextRendering, call: Call, services: Services
 ) -> None:
     match reply:
         case Frames():
@@ -257,14 +257,14 @@ async def _write(
                 async for frames in pieces:
                     await stream.send(frames)
         case Events():
-            created = int(serving.services.clock.now().timestamp())
+            created = int(services.clock.now().timestamp())
             renderer = rendering.stream(request_id=call.request_id, created=created)
             async with aclosing(reply.events) as events:
                 async for event in events:
                     frames = renderer.render(event)
                     if frames:
                         await stream.send(frames)
-            await settle(call, serving.services)
+            await settle(call, services)
             await stream.send(renderer.end())
         case Whole() | Answer() | Made() | Stream():
             msg = "a call that was to stream did not"

@@ -21,6 +21,7 @@ from gateway.state.shared import Shared
 from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
+from gateway.web.snapshot import Snapshot
 from gateway.web.stream import Pinger
 
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -44,10 +45,12 @@ MAX_CLIENT_ID_CHARS = 128
 
 @dataclass(slots=True)
 class Serving:
-    """One running gateway as its handlers see it. `services` is swapped whole."""
+    """One running gateway as its handlers see it.
 
-    services: Services
-    access: Access
+    `snapshot` is what the next request gets; the one that a request has is its own.
+    """
+
+    snapshot: Snapshot
     pinger: Pinger
     bounds: Bounds
     watches: Watches
@@ -58,13 +61,25 @@ class Serving:
     shared: Shared
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
-    unready: Mapping[str, str] = field(default_factory=dict)
-    """Providers that cannot answer yet, and why."""
+
+    @property
+    def services(self) -> Services:
+        """What the next request works with; one that is under way asks `services_of`."""
+        return self.snapshot.services
+
+    @services.setter
+    def services(self, services: Services) -> None:
+        self.snapshot.services = services
+
+    @property
+    def unready(self) -> Mapping[str, str]:
+        """Providers that cannot answer yet, and why."""
+        return self.snapshot.unready
 
 
 SERVING = web.AppKey("serving", Serving)
-ACCESS = web.AppKey("access", Access)
-"""The rules of one listener: `serving.access` are those of the public one."""
+ACCESS = web.RequestKey("access", Access)
+"""The rules of the listener that a request came to."""
 
 
 def new_request_id() -> str:
