@@ -104,6 +104,7 @@ def routes_of(
                 model.description,
                 model.strategy,
                 model.sticky_by,
+                model.transforms,
             )
         )
     return routes

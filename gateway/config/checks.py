@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.config.document import Document
 from gateway.config.problems import Finding, Loc
+from gateway.config.transforms import wrong_transforms
 from gateway.config.validation import suggestion
 
 
@@ -12,6 +13,7 @@ def contradictions(document: Document) -> Iterator[Finding]:
     yield from _targets(document)
     yield from _names(document)
     yield from _aliases(document)
+    yield from _transforms(document)
     yield from _lenders(document)
     yield from _keys(document)
     yield from _plans(document)
@@ -57,6 +59,12 @@ def _aliases(document: Document) -> Iterator[Finding]:
             elif alias in owners:
                 yield Finding(loc, f"{alias} is an alias of {owners[alias]} already: keep one")
             owners.setdefault(alias, name)
+
+
+def _transforms(document: Document) -> Iterator[Finding]:
+    for name, model in document.models.items():
+        if model.transforms is not None:
+            yield from wrong_transforms(model.transforms, ("models", name, "transforms"))
 
 
 def _lenders(document: Document) -> Iterator[Finding]:

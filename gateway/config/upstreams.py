@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gateway.config.section import RateField, Section
+from gateway.config.transforms import Transforms
 from gateway.sdk.providers import ModelCard
 
 
@@ -69,5 +70,6 @@ class Model(Section):
     strategy: Strategy = "ordered"
     """Which target of a tier is asked first; the others follow."""
     sticky_by: Literal["prompt", "caller"] = "prompt"
+    transforms: Transforms | None = None
     aliases: tuple[str, ...] = ()
     description: str | None = None

@@ -12,9 +12,10 @@ from gateway.dialects.openai_messages import check_messages, to_messages
 from gateway.dialects.openai_modalities import audio_of, check_modalities
 from gateway.dialects.openai_tools import check_tools, tool_choice_of, tools_of
 from gateway.schema.ask import Ask, Feature
-from gateway.schema.chat import ChatRequest, JsonFormat, Sampling
+from gateway.schema.chat import ChatRequest, JsonFormat
 from gateway.schema.failure import CallError
 from gateway.schema.json import NO_EXTRA, JsonObject, Wire
+from gateway.schema.knobs import knobs_of, sampling_of
 
 FIELDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -43,20 +44,6 @@ STEERING = ("api_base", "base_url", "api_key", "extra_headers", "extra_body", "e
 _STRUCTURED = {"messages", "stop", "tools", "tool_choice", "response_format", "stream_options"}
 _CANONICAL = (FIELDS.keys() - {"user"}) | _STRUCTURED
 _CANONICAL_SPOKEN = _CANONICAL | {"modalities", "audio"}
-_KNOBS = MappingProxyType(
-    {
-        "temperature": "temperature",
-        "top_p": "top_p",
-        "presence_penalty": "presence_penalty",
-        "frequency_penalty": "frequency_penalty",
-        "seed": "seed",
-        "max_tokens": "max_output_tokens",
-        "max_completion_tokens": "max_output_tokens",
-        "top_logprobs": "top_logprobs",
-        "stop": "stop",
-        "reasoning_effort": "reasoning_effort",
-    }
-)
 _MAX_STOPS = 16
 
 
@@ -163,40 +150,6 @@ def check_stream_options(document: JsonObject) -> JsonObject:
             "invalid_parameter", "stream_options needs stream to be true", param="stream_options"
         )
     return options
-
-
-def knobs_of(document: JsonObject) -> Mapping[str, object]:
-    """Return the tuning knobs that are given, by canonical name."""
-    knobs = {
-        canonical: document[name]
-        for name, canonical in _KNOBS.items()
-        if document.get(name) is not None
-    }
-    # True in chat, a number in completions; either may be all that is said.
-    logprobs = document.get("logprobs")
-    if logprobs is not None and logprobs is not False:
-        knobs.setdefault("top_logprobs", 0 if logprobs is True else logprobs)
-    return knobs
-
-
-def sampling_of(document: JsonObject, *, top_logprobs: int | None = None) -> Sampling:
-    """Return the tuning of a checked chat or completions document."""
-    if top_logprobs is None and document.get("logprobs") is True:
-        top_logprobs = document.get("top_logprobs") or 0
-    stop = document.get("stop")
-    ceiling = document.get("max_completion_tokens")
-    return Sampling(
-        temperature=document.get("temperature"),
-        top_p=document.get("top_p"),
-        presence_penalty=document.get("presence_penalty"),
-        frequency_penalty=document.get("frequency_penalty"),
-        seed=document.get("seed"),
-        max_output_tokens=document.get("max_tokens") if ceiling is None else ceiling,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-        n=document.get("n") or 1,
-        top_logprobs=top_logprobs,
-        reasoning_effort=document.get("reasoning_effort"),
-    )
 
 
 def _check_format(wanted: Any) -> set[Feature]:  # Any: a JSON value, checked here.

@@ -12,14 +12,13 @@ from gateway.dialects.fields import Boolean, Integer, Kind, Number, Text, refusa
 from gateway.dialects.openai_chat import (
     check_fields,
     check_stream_options,
-    knobs_of,
-    sampling_of,
 )
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import CompletionRequest
 from gateway.schema.events import Choice, Collected, Finish, Started, StreamEvent, TextDelta
 from gateway.schema.failure import CallError
 from gateway.schema.json import NO_EXTRA, JsonObject, Wire
+from gateway.schema.knobs import knobs_of, sampling_of
 from gateway.schema.sse import DONE
 from gateway.schema.usage import Usage
 from gateway.schema.wires import openai_usage

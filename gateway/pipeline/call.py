@@ -122,7 +122,9 @@ class Call:
     """Knobs that the target lacks, by canonical name; `dropped_fields` is what the caller wrote."""
     dropped_fields: tuple[str, ...] = ()
     set_params: tuple[str, ...] = ()
-    """What the caller's plan set on the request."""
+    """What the configuration and the caller's plan set on the request."""
+    removed_fields: tuple[str, ...] = ()
+    """What the configuration took out of the request."""
     usage: Usage | None = None
     """What the upstream said; after the call what was counted in its place, too."""
     input_tokens: int | None = None

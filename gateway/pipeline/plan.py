@@ -56,6 +56,27 @@ def hold(call: Call, services: Services) -> None:
             ask.finishing = replace(ask.finishing, metadata=None)
 
 
+def hold_changed(call: Call, services: Services) -> None:
+    """Hold what the configuration made of the request to the plan, by cutting its ceilings.
+
+    Raises 400 `invalid_parameter` for more answers than the plan has tokens.
+    """
+    if call.caller is None or call.caller.held is None:
+        return
+    plan, ask = limits_of(call.caller, services.document), call.ask
+    if not isinstance(plan, Plan) or plan.max_output_tokens is None:
+        return
+    if ask.needs.isdisjoint(WRITES):
+        return
+    most = plan.max_output_tokens
+    count, _ = answers_of(ask)
+    for name, each in ceilings_of(ask).items():
+        if each * count > most >= count:
+            ask.document[name] = most // count
+            call.set_params = (*call.set_params, *({name} - {*call.set_params}))
+    _hold_length(call, most)
+
+
 def hold_model(caller: Caller, ask: Ask, services: Services) -> None:
     """Hold the ask to models of its caller's plan, and to targets that keep to its ceiling.
 
@@ -103,7 +124,7 @@ def _hold_length(call: Call, most: int) -> None:
     most //= count
     if ask.wire is not None:
         ask.document["max_tokens"] = most
-        call.set_params = ("max_tokens",)
+        call.set_params = (*call.set_params, "max_tokens")
         return
     translate = ask.translate
 
@@ -111,8 +132,10 @@ def _hold_length(call: Call, most: int) -> None:
         request = translate(document)
         if not isinstance(request, ChatRequest | CompletionRequest):
             return request
-        sampling = replace(request.sampling, max_output_tokens=most)
-        return replace(request, sampling=sampling)
+        asked = request.sampling
+        each = max(1, most // asked.n)
+        ceiling = min(asked.max_output_tokens or each, each)
+        return replace(request, sampling=replace(asked, max_output_tokens=ceiling))
 
     ask.translate = held
-    call.set_params = ("max_output_tokens",)
+    call.set_params = (*call.set_params, "max_output_tokens")

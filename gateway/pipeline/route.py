@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
+from gateway.config.transforms import Transforms
 from gateway.config.upstreams import Strategy
 from gateway.pipeline.gate import Places
 from gateway.pipeline.health import HealthBook, TargetHealth
@@ -90,6 +91,7 @@ class Route:
     description: str | None = None
     strategy: Strategy = "ordered"
     sticky_by: Literal["prompt", "caller"] = "prompt"
+    transforms: Transforms | None = None
 
 
 def name_of(connected: Connected, model: str) -> str:
@@ -176,6 +178,8 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
+        self.has_transforms = any(route.transforms is not None for route in self.routes)
+        """Spares all calls a look-up where no model has any."""
         self._exact: dict[str, Route] = {}
         self._families: list[tuple[str, Route]] = []
         for route in self.routes:

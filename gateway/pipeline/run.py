@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import budget, order, plan, quota, route
+from gateway.pipeline import budget, order, plan, quota, route, transforms
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
@@ -33,6 +33,8 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         call.may_cost = services.may_cost
         plan.hold(call, services)
         _demand_ledger(services)
+        if services.router.has_transforms:
+            transforms.apply(call, services)
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name

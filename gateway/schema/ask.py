@@ -72,6 +72,8 @@ class Ask:
     is_feed_worthy: bool = False
     """The path is one whose generations may appear in a public feed."""
     has_seed: bool = False
+    set_seed: int | None = None
+    """The seed that the configuration puts in place of the caller's or a random one."""
     links: Mapping[str, str] = field(default_factory=dict)
     """URLs in the request and where each stands: fetched for targets that do not do so."""
     finishing: Finishing | None = None

@@ -133,8 +133,10 @@ class WordsRendering:
 
     def headers(self) -> dict[str, str]:
         """Return the seed that was used, and for how long the answer holds."""
-        headers = {"X-Seed": str(self.query.seed)}
-        if self.may_be_kept:
+        set_seed = self.ask.set_seed
+        headers = {"X-Seed": str(self.query.seed if set_seed is None else set_seed)}
+        # A seed that the configuration takes out means nothing to the answer.
+        if self.may_be_kept and self.ask.has_seed:
             headers["Cache-Control"] = _DAY
         return headers
 

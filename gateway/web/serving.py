@@ -153,8 +153,9 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
         headers[_X_PROVIDER] = call.target.connected.name
     if call.ask.ignored_params:
         headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
-    if call.dropped_params:
-        headers["X-Dropped-Params"] = ", ".join(call.dropped_fields)
+    if call.dropped_params or call.removed_fields:
+        lacking = call.dropped_fields if call.dropped_params else ()
+        headers["X-Dropped-Params"] = ", ".join((*call.removed_fields, *lacking))
     if call.set_params:
         headers["X-Set-Params"] = ", ".join(call.set_params)
     if call.client_request_id is not None:

@@ -21,7 +21,7 @@ from tests.docs.pages import ROOT, blocks, page, quoted, rows, section
 from tests.docs.settings import Key, keys
 
 PAGE = page("docs/operator.md")
-OTHER_PAGES = ("docs/routing.md",)
+OTHER_PAGES = ("docs/routing.md", "docs/guards.md")
 TARGET = "models.<name>.targets[]."
 KINDS: dict[str, type[BaseModel]] = {
     "openai": OpenAISettings,

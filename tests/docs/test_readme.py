@@ -79,7 +79,7 @@ def test_the_entry_point_shown_is_the_templates() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/operator.md", "docs/routing.md", "docs/caller.md"]
+    "name", ["README.md", "docs/operator.md", "docs/routing.md", "docs/guards.md", "docs/caller.md"]
 )
 def test_every_link_leads_to_a_file(name: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page(name))
