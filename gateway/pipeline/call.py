@@ -114,6 +114,8 @@ class Call:
     """How often a provider was asked."""
     queue_s: float | None = None
     """How long it waited at gates; None if it came to none."""
+    upstream_s: float = 0.0
+    """How long targets worked on it before there was something to send, all attempts together."""
     images: int = 0
     """Pictures made."""
     audio_s: float = 0.0

@@ -223,6 +223,8 @@ async def at_target(
             raise
         finally:
             watch.rest()
+            took_s = watch.now() - began
+            call.upstream_s += took_s
     except (UpstreamError, HttpError) as error:
         upstream = _upstream_error(error)
         if is_telling(call, upstream.failure):
@@ -234,7 +236,7 @@ async def at_target(
             visit.failed(Failure.UNKNOWN)
         visit.leave()
         raise
-    visit.began(watch.now() - began, is_stream=is_stream)
+    visit.began(took_s, is_stream=is_stream)
     if not is_stream and call.held is None:
         visit.answered()
         visit.leave()

@@ -55,13 +55,15 @@ class Watch:
     which takes the cancellation back. One from elsewhere is never taken.
     """
 
-    __slots__ = ("_cancelling", "_deadline", "_is_due", "_task", "_watches", "due")
+    __slots__ = ("_cancelling", "_deadline", "_is_due", "_task", "_watches", "began", "due")
 
     def __init__(self, watches: Watches, task: asyncio.Task[Any], total_s: float) -> None:
         self._watches = watches
         self._task = task
         self._cancelling = task.cancelling()
-        self._deadline = watches.now() + total_s
+        self.began = watches.now()
+        """A reading of the loop's clock, as `deadline` is."""
+        self._deadline = self.began + total_s
         self._is_due = False
         self.due = inf
 

@@ -27,8 +27,8 @@ EXPOSED_HEADERS = (
     "X-RateLimit-Reset, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
     "x-ratelimit-reset-tokens, RateLimit, RateLimit-Policy, Retry-After, Allow, X-Model, "
-    "X-Provider, X-Seed, X-Ignored-Params, X-Dropped-Params, X-Set-Params, ETag, "
-    "Content-Disposition"
+    "X-Provider, X-Seed, X-Ignored-Params, X-Dropped-Params, X-Set-Params, "
+    "Server-Timing, ETag, Content-Disposition"
 )
 # Looked up in every request: a plain string would be folded to lower case each time.
 _SEC_FETCH_SITE = istr("Sec-Fetch-Site")

@@ -35,6 +35,7 @@ _OPENAI_LIMIT = istr("x-ratelimit-limit-requests")
 _OPENAI_REMAINING = istr("x-ratelimit-remaining-requests")
 _OPENAI_RESET = istr("x-ratelimit-reset-requests")
 _X_MODEL, _X_PROVIDER = istr("X-Model"), istr("X-Provider")
+_SERVER_TIMING = istr("Server-Timing")
 
 PLAIN: Mapping[str, str] = MappingProxyType(
     {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "dynagate"}
@@ -134,7 +135,7 @@ def is_openai_path(path: str) -> bool:
 
 def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
     """Return what the answer's headers tell of the call: limits, who answered, what was dropped."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {_SERVER_TIMING: server_timing(call)}
     if call.lease is not None:
         window = call.lease.windows[0]
         limit, remaining = str(window.limit), str(window.remaining)
@@ -161,6 +162,20 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
     if call.client_request_id is not None:
         headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
     return headers
+
+
+def server_timing(call: Call) -> str:
+    """Return what took how long so far, in milliseconds (W3C Server Timing).
+
+    `total` ends with the first byte of the answer, and what is missing in it is the gateway's own.
+    """
+    watch = call.watch
+    # One formatting for all: an f-string of three numbers takes half as long again.
+    return "queue;dur=%.1f, upstream;dur=%.1f, total;dur=%.1f" % (  # noqa: UP031
+        (call.queue_s or 0.0) * 1000,
+        call.upstream_s * 1000,
+        (watch.now() - watch.began) * 1000,
+    )
 
 
 def _one_line(name: str) -> str:
