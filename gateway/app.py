@@ -135,6 +135,7 @@ async def open_gateway(
             prices=await open_prices(routes, clock, document.ledger.aborted),
             health=health,
             retries=RetryBudget(document.retries, clock),
+            background=background,
             may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
 

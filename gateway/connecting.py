@@ -13,6 +13,7 @@ from gateway.crew.post import Post
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate, Places
 from gateway.pipeline.health import HealthBook
+from gateway.pipeline.hedge import Hedging
 from gateway.pipeline.route import Connected, Route, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
@@ -104,7 +105,8 @@ def routes_of(
                 model.description,
                 model.strategy,
                 model.sticky_by,
-                model.transforms,
+                transforms=model.transforms,
+                hedge=None if model.hedge is None else Hedging(model.hedge, health.clock),
             )
         )
     return routes

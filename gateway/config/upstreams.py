@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gateway.config.hedging import Hedge
 from gateway.config.section import RateField, Section
 from gateway.config.transforms import Transforms
 from gateway.sdk.providers import ModelCard
@@ -73,3 +74,4 @@ class Model(Section):
     transforms: Transforms | None = None
     aliases: tuple[str, ...] = ()
     description: str | None = None
+    hedge: Hedge | None = None

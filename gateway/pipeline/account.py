@@ -6,6 +6,7 @@ All but `settle` never wait, since they also run under cancellation.
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.count import count
 from gateway.pipeline.prices import Cost
+from gateway.pipeline.twins import adopt, both
 from gateway.schema.json import JsonObject
 from gateway.schema.usage import Usage
 from gateway.state.ledger import Entry
@@ -25,9 +26,15 @@ async def settle(call: Call, services: Services) -> None:
 
 def record(call: Call, services: Services) -> None:
     """Give the ledger the call's entry, once; a call that was not admitted has none."""
-    if call.kept is None and call.lease is not None:
+    if call.twin_of is not None:
+        adopt(call.twin_of, call)
+        record(call.twin_of, services)
+        call.kept = call.twin_of.kept
+    elif call.kept is None and call.lease is not None:
         count(call, services)
         call.cost = services.prices.cost(call)
+        if call.lost is not None:
+            call.usage, call.cost = both(call.lost, call.usage, call.cost)
         call.kept = services.ledger.record(_entry(call, services, call.cost))
 
 
@@ -67,8 +74,8 @@ def account(call: Call, services: Services) -> None:
         fields["input_tokens"], fields["output_tokens"] = tokens
     if call.cost is not None:
         fields |= _bill(usage, call.cost)
-    if call.tried:
-        fields["failed_attempts"] = [f"{t.target.name}: {t.failure}" for t in call.tried]
+    if call.tried or call.hedged:
+        fields |= _attempts(call, services)
     if call.error is not None:
         fields["code"], fields["failure"] = call.error.code, call.error.failure
     if call.is_aborted:
@@ -76,6 +83,17 @@ def account(call: Call, services: Services) -> None:
     if call.client_request_id is not None:
         fields["client_request_id"] = call.client_request_id
     services.log.write(fields)
+
+
+def _attempts(call: Call, services: Services) -> JsonObject:
+    """Return what there is to say of attempts besides the one that was answered; count it."""
+    said: JsonObject = {}
+    if call.tried:
+        said["failed_attempts"] = [f"{t.target.name}: {t.failure}" for t in call.tried]
+    if call.hedged:
+        said["hedged"] = call.hedged
+        services.metrics.besides.hedged(call.route_name, call.hedged)
+    return said
 
 
 def _bill(usage: Usage | None, cost: Cost) -> JsonObject:

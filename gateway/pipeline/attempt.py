@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 from gateway.pipeline import events, forward, hearing, links, media, speaking
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.hedge import Hedging
+from gateway.pipeline.race import hedged_answer
 from gateway.pipeline.route import Target, dropped_knobs
 from gateway.pipeline.tries import at_target, first_answer
 from gateway.pipeline.visit import Visit
@@ -37,20 +39,24 @@ _PATHS: Mapping[
 )
 
 
-async def attempt(call: Call, targets: Sequence[Target], services: Services) -> Reply:
+async def attempt(
+    call: Call, targets: Sequence[Target], services: Services, hedging: Hedging | None = None
+) -> Reply:
     """Return the first answer; raise the last attempt's error as the caller is to see it."""
+    if hedging is not None and len(targets) > 1:
+        return await hedged_answer(call, targets, services, hedging, partial(_ask, services))
+    return await first_answer(call, targets, services, partial(_ask, services, call))
 
-    async def ask(target: Target, number: int) -> Reply:
-        call.target = target
-        call.dropped_params = dropped_knobs(target, call.ask)
-        if call.dropped_params:
-            document = call.ask.document
-            said = (fields_of(knob, document) for knob in call.dropped_params)
-            call.dropped_fields = tuple(chain.from_iterable(said))
-        heard = await _lend(call, target, services)
-        return heard or await _try(call, target, number, services)
 
-    return await first_answer(call, targets, services, ask)
+async def _ask(services: Services, call: Call, target: Target, number: int) -> Reply:
+    call.target = target
+    call.dropped_params = dropped_knobs(target, call.ask)
+    if call.dropped_params:
+        document = call.ask.document
+        said = (fields_of(knob, document) for knob in call.dropped_params)
+        call.dropped_fields = tuple(chain.from_iterable(said))
+    heard = await _lend(call, target, services)
+    return heard or await _try(call, target, number, services)
 
 
 async def _lend(call: Call, target: Target, services: Services) -> Reply | None:

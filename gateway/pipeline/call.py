@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gateway.config.callers import Budget
 from gateway.config.document import Document
@@ -24,7 +24,7 @@ from gateway.schema.images import Picture
 from gateway.schema.meter import Written
 from gateway.schema.usage import Usage
 from gateway.sdk.http import HttpClient
-from gateway.sdk.providers import Clock
+from gateway.sdk.providers import Background, Clock
 from gateway.state.counters import Demand, Lease
 from gateway.state.ledger import Ledger
 from gateway.telemetry.logs import CallLog
@@ -50,6 +50,7 @@ class Services:
     prices: Prices
     health: HealthBook
     retries: RetryBudget
+    background: Background
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
     users: Users = field(default_factory=Users)
@@ -62,6 +63,13 @@ class Tried:
 
     target: Target
     failure: Failure
+
+
+class Lost(NamedTuple):
+    """What an attempt has used that was given up for another's answer."""
+
+    usage: Usage | None
+    cost: Cost
 
 
 class Held(NamedTuple):
@@ -155,3 +163,9 @@ class Call:
     """The ledger has its entry; awaiting it waits until that is safe."""
     held: Held | None = None
     """What a streamed reply holds; closed when the call ends."""
+    hedged: Literal["", "won", "lost"] = ""
+    """Whether a second attempt was made beside one that was late, and which of the two answered."""
+    lost: Lost | None = None
+    """What the other of the two has used: the call pays for both."""
+    twin_of: "Call | None" = None
+    """The call for which this is one attempt's own record: see `pipeline.twins`."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from itertools import chain
 
 from gateway.config.routing import Health as Settings
+from gateway.pipeline.times import Times
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
 from gateway.sdk.clock import SystemClock
@@ -61,11 +62,13 @@ class TargetHealth:
         "failures",
         "family",
         "first_token_s",
+        "first_token_times",
         "in_flight",
         "measured_at",
         "name",
         "since",
         "whole_s",
+        "whole_times",
         "why",
     )
 
@@ -87,6 +90,8 @@ class TargetHealth:
         self.in_flight = 0
         self.first_token_s: float | None = None
         self.whole_s: float | None = None
+        self.first_token_times = Times()
+        self.whole_times = Times()
         self.measured_at = 0.0
         """When a time was last measured, by `Clock.monotonic`."""
 
@@ -123,13 +128,22 @@ class TargetHealth:
         """Note how long the first piece of a stream took, or a whole answer; a probe has passed."""
         if is_stream:
             self.first_token_s = _average(self.first_token_s, seconds)
+            self.first_token_times.add(seconds)
         else:
             self.whole_s = _average(self.whole_s, seconds)
+            self.whole_times.add(seconds)
         self.measured_at = self._book.clock.monotonic()
         if self.condition is Condition.HALF_OPEN and epoch == self.epoch:
             self.failures = 0
             self._turn(Condition.CLOSED)
             _log.info("target %s answers again: it is closed", self.name)
+
+    def outrun(self, seconds: float, *, is_stream: bool) -> None:
+        """Note that nobody waited longer than so many seconds, since somebody else answered.
+
+        Without it only quick answers would be known, and ever less would be late.
+        """
+        (self.first_token_times if is_stream else self.whole_times).add(seconds)
 
     def answered(self, epoch: int) -> None:
         """Note a call that came to its end well."""

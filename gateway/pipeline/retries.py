@@ -1,8 +1,10 @@
 """Whether one more attempt is worth its price, and how long to wait before it."""
 
 from random import random
+from typing import Protocol
 
 from gateway.config.routing import Retries as Settings
+from gateway.config.section import Rate
 from gateway.schema.failure import Failure
 from gateway.sdk.providers import Clock
 
@@ -12,13 +14,25 @@ _SLACK_S = 0.01
 """Timers may be early, and who said "in 9 s" refuses after 8.999."""
 
 
+class BudgetSettings(Protocol):
+    """What a section says of a budget of attempts."""
+
+    @property
+    def budget_percent(self) -> float:
+        """How many of a hundred calls may cost an attempt more."""
+
+    @property
+    def floor(self) -> Rate:
+        """What they may cost besides."""
+
+
 class RetryBudget:
     """Attempts besides the first of each call, for a whole process: a share of all calls.
 
     Without it those who try again keep an upstream down that has too much to do.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: BudgetSettings, clock: Clock) -> None:
         count, period_s = settings.floor
         self._share = settings.budget_percent / 100
         self._most = float(count)

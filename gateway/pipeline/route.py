@@ -9,6 +9,7 @@ from gateway.config.transforms import Transforms
 from gateway.config.upstreams import Strategy
 from gateway.pipeline.gate import Places
 from gateway.pipeline.health import HealthBook, TargetHealth
+from gateway.pipeline.hedge import Hedging
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
@@ -92,6 +93,7 @@ class Route:
     strategy: Strategy = "ordered"
     sticky_by: Literal["prompt", "caller"] = "prompt"
     transforms: Transforms | None = None
+    hedge: Hedging | None = None
 
 
 def name_of(connected: Connected, model: str) -> str:

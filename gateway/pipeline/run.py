@@ -41,7 +41,8 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         added = lent(call, services)
         targets = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
         payable = budget.payable(call, targets, services)
-        reply = await attempt(call, order.arranged(payable, found, call, services), services)
+        in_order = order.arranged(payable, found, call, services)
+        reply = await attempt(call, in_order, services, found.hedge)
         reply = await spoken(reply, call, services)
         if call.ask.is_stream:
             call.first_at = services.clock.monotonic()

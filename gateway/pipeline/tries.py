@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from gateway.pipeline.call import Call, Services, Tried
 from gateway.pipeline.gate import GateFullError
+from gateway.pipeline.health import Condition
 from gateway.pipeline.outcome import call_error, is_final
 from gateway.pipeline.retries import REPEATABLE, pause_s
 from gateway.pipeline.route import Target
@@ -30,28 +31,30 @@ async def first_answer(
     targets: Sequence[Target],
     services: Services,
     ask: Callable[[Target, int], Awaitable[_Answer]],
+    tries: "Tries | None" = None,
 ) -> _Answer:
     """Return what `ask` brings from the first target that answers; attempts count from 1.
 
     Targets that rest are passed over; those that failed for a moment are asked again, if
     `retries` says so. Raises the last attempt's error as the caller is to see it; a `CallError` of
-    `ask` as it is; 503 `unavailable`, at once, if all rest.
+    `ask` as it is; 503 `unavailable`, at once, if all rest. `tries` is where it notes what it does,
+    for an `ask` that asks others besides.
     """
-    tries = _Tries(call, services)
+    tries = tries or Tries(call, services)
     left = targets
     while True:
         for target in left:
             if not tries.may_ask(target):
                 continue
+            number = tries.number
             try:
-                return await _asked(ask, target, tries.number)
+                return await asked(ask, target, number)
             except GateFullError:
-                tries.is_full = True
-                call.tried.append(Tried(target, Failure.RATE_LIMIT))
+                tries.note_full(target)
             except RestingError:
                 tries.number -= 1
             except UpstreamError as failed:
-                tries.note(failed, target)
+                tries.note(failed, target, number)
         wait_s = tries.pause_s()
         if wait_s is None:
             raise tries.error or _none_asked(call, targets, is_full=tries.is_full)
@@ -59,11 +62,12 @@ async def first_answer(
         left = tries.begin_again()
 
 
-class _Tries:
+class Tries:
     """What has been tried for one answer."""
 
     __slots__ = (
         "_again",
+        "_beside",
         "_call",
         "_is_over",
         "_is_paid",
@@ -79,6 +83,7 @@ class _Tries:
         self._call = call
         self._services = services
         self._again: list[Target] = []
+        self._beside: Target | None = None
         self._told_s: float | None = None
         self._is_over = False
         self._is_paid = False
@@ -93,10 +98,7 @@ class _Tries:
         To pass on to one that failed last time, too, costs the budget: else an outage of all
         doubles what is sent before the breakers know. `pause_s` paid for the first of a retry.
         """
-        if self._is_over or self.number >= MAX_ATTEMPTS or not target.health.admits():
-            return False
-        watch = self._call.watch
-        if watch.now() >= watch.deadline:
+        if target is self._beside or not self._may_go_on() or not target.health.admits():
             return False
         if self.number == 0:
             self._services.retries.earn()
@@ -107,10 +109,30 @@ class _Tries:
         self.number += 1
         return True
 
-    def note(self, failed: UpstreamError, target: Target) -> None:
+    def may_ask_beside(self, target: Target) -> bool:
+        """Say whether the target, a sound one, may be asked while another has not answered."""
+        return self._may_go_on() and target.health.condition is Condition.CLOSED
+
+    def ask_beside(self, target: Target) -> int:
+        """Count an attempt beside another, whose turn does not come again; return its number."""
+        self._beside = target
+        self.number += 1
+        return self.number
+
+    def _may_go_on(self) -> bool:
+        watch = self._call.watch
+        is_over = self._is_over or self.number >= MAX_ATTEMPTS
+        return not is_over and watch.now() < watch.deadline
+
+    def note_full(self, target: Target) -> None:
+        """Note that as many callers as may wait at the target's gate."""
+        self.is_full = True
+        self._call.tried.append(Tried(target, Failure.RATE_LIMIT))
+
+    def note(self, failed: UpstreamError, target: Target, number: int) -> None:
         """Note a failed attempt, and whether the target may be asked again."""
         call, services = self._call, self._services
-        _note(failed, target, self.number, call, services)
+        _note(failed, target, number, call, services)
         self.error = call_error(failed, target.connected.name, call.ask, services)
         self._is_over = is_final(failed.failure)
         if failed.failure in REPEATABLE:
@@ -137,11 +159,12 @@ class _Tries:
     def begin_again(self) -> list[Target]:
         """Return the targets that are asked again."""
         self._turns += 1
+        self._beside = None
         again, self._again = self._again, []
         return again
 
 
-async def _asked(
+async def asked(
     ask: Callable[[Target, int], Awaitable[_Answer]], target: Target, number: int
 ) -> _Answer:
     """Return what `ask` brings; what goes wrong at the target becomes `UpstreamError`."""

@@ -67,6 +67,12 @@ class Watch:
         self._is_due = False
         self.due = inf
 
+    def over(self, task: asyncio.Task[Any]) -> "Watch":
+        """Return a watch over another task that works for the same call."""
+        watch = Watch(self._watches, task, 0)
+        watch._deadline = self._deadline
+        return watch
+
     @property
     def deadline(self) -> float:
         """The end of the whole call, a reading of the loop's clock."""

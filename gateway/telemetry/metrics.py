@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from gateway.telemetry.besides import Besides
+
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
@@ -105,6 +107,7 @@ class Metrics:
         self._state = state or _NothingShared()
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
         self._failed: dict[tuple[str, str], int] = {}
+        self.besides = Besides()
         self.in_flight = 0
         self.feed_readers = 0
         self.dropped_feed_readers = 0
@@ -223,3 +226,4 @@ class Metrics:
         for target, count in self._open_targets().items():
             resting.add_metric([target], count)
         yield resting
+        yield from self.besides.collect()

@@ -71,6 +71,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
     metrics = Metrics(open_targets=lambda: {"up/m": 1})
     metrics.called(("openai_chat", "m", "p", 200), 1.0, 0.5, (1, 1))
     metrics.failed("p", "transient")
+    metrics.besides.hedged("m", "won")
     text = metrics.text().decode()
     exposed = dict(re.findall(r"(?m)^# TYPE (\S+) (\w+)$", text))
 

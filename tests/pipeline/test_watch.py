@@ -118,3 +118,22 @@ async def test_one_timer_serves_many_calls() -> None:
 
     assert expired == [0.0, 0.03, 0.06]
     assert watches.open == set()
+
+
+async def test_a_watch_over_another_task_ends_that_one_by_the_same_deadline() -> None:
+    with watch_for(FAR) as first:
+
+        async def other() -> bool:
+            task = asyncio.current_task()
+            assert task is not None
+            with first.over(task) as watch:
+                assert watch.deadline == first.deadline
+                watch.arm(0.01)
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    return watch.has_expired()
+            return False
+
+        assert await asyncio.create_task(other())
+        assert not first.has_expired()
