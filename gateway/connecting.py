@@ -95,7 +95,9 @@ def routes_of(
             provider = connected[section.provider]
             known = health.of(name_of(provider, section.model))
             target = target_of(provider, section.model, section.card, known)
-            targets.append(replace(target, weight=section.weight, tier=section.tier))
+            targets.append(
+                replace(target, weight=section.weight, tier=section.tier, when=section.when)
+            )
         targets.sort(key=lambda target: target.tier)
         routes.append(
             Route(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gateway.config.conditions import ANONYMOUS
 from gateway.config.document import Document
 from gateway.config.problems import Finding, Loc
 from gateway.config.transforms import wrong_transforms
@@ -17,6 +18,7 @@ def contradictions(document: Document) -> Iterator[Finding]:
     yield from _lenders(document)
     yield from _keys(document)
     yield from _plans(document)
+    yield from _conditions(document)
 
 
 def _targets(document: Document) -> Iterator[Finding]:
@@ -96,3 +98,17 @@ def _plans(document: Document) -> Iterator[Finding]:
             if name not in known and not is_family and not is_of_family:
                 message = f"no model is called {name}; {suggestion(name, known)}"
                 yield Finding(("plans", plan, "models", index), message)
+
+
+def _conditions(document: Document) -> Iterator[Finding]:
+    """Yield plans that no caller can have; `default` is that of keys whose plan is gone."""
+    known = (*document.plans, "default", ANONYMOUS)
+    for name, model in document.models.items():
+        for index, target in enumerate(model.targets):
+            for place, plan in enumerate((target.when and target.when.plans) or ()):
+                loc: Loc = ("models", name, "targets", index, "when", "plans", place)
+                if plan not in known:
+                    yield Finding(loc, f"no plan is called {plan}; {suggestion(plan, known)}")
+                elif plan == ANONYMOUS and ANONYMOUS in document.plans:
+                    message = f"{ANONYMOUS} are callers without a key: rename the plan of that name"
+                    yield Finding(loc, message)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from gateway.config.conditions import When
 from gateway.config.hedging import Hedge
 from gateway.config.section import RateField, Section
 from gateway.config.transforms import Transforms
@@ -51,6 +52,8 @@ class Target(Section):
     """Its share among the targets of its tier; with 0 it only stands in for others."""
     tier: int = Field(1, ge=1, le=16)
     """Those of a higher one are asked when all of the lower ones could not answer."""
+    when: When | None = None
+    """Which calls it is for; None is all."""
 
 
 Strategy = Literal[

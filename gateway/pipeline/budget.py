@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.conditions import Facts, unmet
 from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling
 from gateway.pipeline.route import Target
 from gateway.schema.ask import Ask, Feature
@@ -24,10 +25,14 @@ _BYTES_A_SECOND = 2000
 def share_of(call: Call, window: Share, services: Services) -> Share | None:
     """Return what the dearest of the route's targets may cost, or None if none costs anything.
 
-    Raises 403 `model_not_allowed` where no price is known of any target.
+    Those that are not there for the call don't count. Raises 403 `model_not_allowed` where no price
+    is known of any target.
     """
     route = services.router.find(call.ask.model)
     ready = [target for target in route.targets if target.connected.missing is None]
+    if call.caller is not None and any(target.when is not None for target in ready):
+        facts = Facts(call.ask, call.caller, services)
+        ready = [target for target in ready if unmet(target.when, facts) is None]
     most = [most_of(target, call, services) for target in ready]
     known = [micros for micros in most if micros is not None]
     if ready and not known:

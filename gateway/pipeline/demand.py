@@ -3,7 +3,7 @@
 from gateway.pipeline import budget
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
-from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling
+from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling, said_in
 from gateway.pipeline.plan import limits_of
 from gateway.pipeline.windows import windows_of
 from gateway.schema.ask import Ask
@@ -42,7 +42,7 @@ def _tokens(ask: Ask, window: Share) -> Share:
     read = input_tokens(ask)
     if read > limit:
         message = f"this is about {read} tokens: your key's plan allows {limit} in {period_s} s"
-        raise CallError("context_length_exceeded", message, param=_said_in(ask))
+        raise CallError("context_length_exceeded", message, param=said_in(ask))
     amount = read
     if ask.needs & WRITES:
         name, written = output_ceiling(ask)
@@ -56,7 +56,3 @@ def _tokens(ask: Ask, window: Share) -> Share:
             )
             raise CallError("invalid_parameter", message, param=name)
     return window._replace(amount=amount)
-
-
-def _said_in(ask: Ask) -> str:
-    return next((name for name in ("messages", "prompt", "input") if name in ask.document), "input")

@@ -55,3 +55,8 @@ def output_ceiling(ask: Ask) -> tuple[str | None, int]:
     if isinstance(known, int):
         return "max_tokens", known * choices
     return None, OUTPUT_TOKENS * choices
+
+
+def said_in(ask: Ask) -> str:
+    """Return the field that holds what is read."""
+    return next((name for name in ("messages", "prompt", "input") if name in ask.document), "input")

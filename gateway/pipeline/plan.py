@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from gateway.config.callers import AnonymousLimits, Plan
+from gateway.config.conditions import ANONYMOUS
 from gateway.config.document import Document
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Caller
@@ -29,6 +30,13 @@ def plan_of(key: Key, document: Document) -> AnonymousLimits | Plan:
     """
     plan = document.plans.get(key.plan) or document.plans.get(DEFAULT_PLAN)
     return plan or document.limits.anonymous
+
+
+def plan_name(caller: Caller, document: Document) -> str:
+    """Return what conditions call the caller's plan."""
+    if caller.held is None:
+        return ANONYMOUS
+    return caller.held.plan if caller.held.plan in document.plans else DEFAULT_PLAN
 
 
 def hold(call: Call, services: Services) -> None:

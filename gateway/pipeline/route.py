@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
+from gateway.config.conditions import When
 from gateway.config.transforms import Transforms
 from gateway.config.upstreams import Strategy
 from gateway.pipeline.gate import Places
@@ -69,6 +70,8 @@ class Target:
     health: TargetHealth
     weight: float = 1.0
     tier: int = 1
+    when: When | None = None
+    """Which calls it is for; None is all."""
 
     @property
     def name(self) -> str:
@@ -336,4 +339,4 @@ def _named(target: Target, name: str, rest: str) -> Target:
     model = name if target.model == "*" else target.model.replace("*", rest)
     health = target.health.sibling(name_of(target.connected, model))
     named = target_of(target.connected, model, target.configured, health)
-    return replace(named, weight=target.weight, tier=target.tier)
+    return replace(named, weight=target.weight, tier=target.tier, when=target.when)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import budget, order, plan, quota, route, transforms
+from gateway.pipeline import budget, conditions, order, plan, quota, route, transforms
 from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
@@ -39,8 +39,9 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         found = services.router.find(call.ask.model)
         call.route_name = found.name
         added = lent(call, services)
-        targets = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
-        payable = budget.payable(call, targets, services)
+        able = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
+        admitted = conditions.admitted(able, call.ask, call.caller, services)
+        payable = budget.payable(call, admitted, services)
         in_order = order.arranged(payable, found, call, services)
         reply = await attempt(call, in_order, services, found.hedge)
         reply = await spoken(reply, call, services)

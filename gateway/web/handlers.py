@@ -21,7 +21,7 @@ from gateway.dialects.openai_completions import (
 )
 from gateway.dialects.openai_render import ChatStream, render_chat
 from gateway.dialects.query import decode_path, parse_form, parse_query
-from gateway.pipeline import plan, route
+from gateway.pipeline import conditions, plan, route
 from gateway.pipeline.call import Services
 from gateway.pipeline.identify import Caller, Presented
 from gateway.pipeline.route import Target
@@ -198,7 +198,8 @@ def expected_target(ask: Ask, caller: Caller, services: Services) -> Target:
     """Return the target that would be asked first; raises what a call would, and counts nothing."""
     plan.hold_model(caller, ask, services)
     may_cost = services.may_cost or not caller.is_anonymous
-    return route.candidates(services.router.find(ask.model), ask, may_cost=may_cost)[0]
+    able = route.candidates(services.router.find(ask.model), ask, may_cost=may_cost)
+    return conditions.admitted(able, ask, caller, services)[0]
 
 
 async def _openai(

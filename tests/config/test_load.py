@@ -287,3 +287,37 @@ def test_an_admin_secret_that_could_be_guessed_or_not_be_sent_is_refused(
 
     assert "admin.secret: write 16 to 512 letters" in str(refused.value)
     assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("{hours: 22-6}", 'hours: write two times of UTC that differ, for example "22:00-06:00"'),
+        (
+            '{hours: "08:00-08:00"}',
+            'hours: write two times of UTC that differ, for example "22:00-06:00"',
+        ),
+        ("{plans: []}", "plans: needs at least 1"),
+        ("{plans: [prro]}", "plans.0: no plan is called prro; did you mean pro?"),
+        ("{streems: true}", "streems: unknown key; did you mean streams?"),
+        (
+            "{min_input_tokens: 9, max_input_tokens: 8}",
+            "min_input_tokens is more than max_input_tokens: no call is both",
+        ),
+    ],
+)
+def test_conditions_that_cannot_be_meant_are_told(tmp_path: Path, when: str, said: str) -> None:
+    text = GOOD.replace("model: chat}", f"model: chat, when: {when}}}") + "plans: {pro: {}}\n"
+
+    (line,) = _lines(text, tmp_path)
+
+    assert "models.chat.targets.0.when" in line
+    assert line.endswith(said)
+
+
+def test_anonymous_is_no_name_for_a_plan_that_conditions_name(tmp_path: Path) -> None:
+    text = GOOD.replace("model: chat}", "model: chat, when: {plans: [anonymous]}}")
+
+    assert _load(text, tmp_path).document.models["chat"].targets[0].when is not None
+    (line,) = _lines(text + "plans: {anonymous: {}}\n", tmp_path)
+    assert line.endswith("anonymous are callers without a key: rename the plan of that name")
