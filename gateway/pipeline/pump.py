@@ -58,7 +58,8 @@ class Pump:
                     async for item in source:
                         await self._items.put(item)
             finally:
-                await self._held.close()
+                # The place as well: a caller that leaves at this moment may not know of it yet.
+                await self._held.release()
         except Exception as failed:  # noqa: BLE001 - it is raised where it is read.
             error = failed
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.pipeline.race import _Race
 from gateway.testing.actions import Action, Answer, Hold, Pause
 from gateway.testing.http_wire import UpstreamRequest
 from gateway.testing.upstream import (
@@ -257,6 +258,32 @@ async def test_a_caller_that_hangs_up_ends_both(
     await becomes(lambda: bool(entries_of(caller)))
     (entry,) = entries_of(caller)
     assert (entry.status, entry.attempts, entry.is_aborted) == (499, 2, True)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_caller_that_hangs_up_in_the_moment_in_which_the_second_wins_frees_both(
+    begin: Begin,
+    upstream: FakeUpstream,
+    second: FakeUpstream,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caller = await begin(second, models={"openai": model(SOON)})
+    upstream.will(hang_before_head())
+    second.will(hang_in_stream(3))
+
+    def won(race: Any) -> bool:
+        race._task.cancel()  # As the server does when a caller has hung up.
+        return wins(race)
+
+    wins = _Race.won
+    monkeypatch.setattr(_Race, "won", won)
+    async with knock(caller.gateway) as wire:
+        await wire.send(request(path, is_stream=True))
+        await second.wait_abandoned()
+    await upstream.wait_abandoned()
+
+    await free(caller)
 
 
 @pytest.mark.parametrize("path", PATHS)
