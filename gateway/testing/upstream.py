@@ -274,6 +274,8 @@ class _Link:
 
     async def send(self, data: bytes, slice_bytes: int) -> None:
         for start in range(0, len(data), slice_bytes):
+            if self._writer.is_closing():
+                raise ConnectionResetError  # uvloop's would be a RuntimeError.
             self._writer.write(data[start : start + slice_bytes])
             await self._writer.drain()
             # Lets the reader run, so that slices are not joined again before they are read.

@@ -52,15 +52,15 @@ class Caller:
             body = await self._reader.readexactly(int(headers.get("content-length", "0")))
             return Answer(int(status_line.split()[1]), headers, body)
 
-    async def until(self, mark: bytes) -> bytes:
+    async def until(self, mark: bytes, patience_s: float = PATIENCE_S) -> bytes:
         """Return what comes, to the end of `mark`."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             return await self._reader.readuntil(mark)
 
-    async def rest(self) -> bytes:
+    async def rest(self, patience_s: float = PATIENCE_S) -> bytes:
         """Return all that still comes; a reset is an end."""
         received = b""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             try:
                 while data := await self._reader.read(65536):
                     received += data

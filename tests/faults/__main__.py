@@ -1,0 +1,71 @@
+"""`python -m tests.faults`: the fault matrix against a gateway of a process of its own.
+
+Prints a line for each row: what was done, what was reached, what is asked for, and `ok` or `MISS`.
+Latencies may be five times their target, since the machine does other things, too. The exit code
+is 1 when a row is missed.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.loops import loop_factory
+from tests.bench.processes import raise_descriptor_limit
+from tests.faults.ground import Ground, as_process
+from tests.faults.matrix import ROWS, folder_of, reached
+from tests.faults.row import Reached, Row
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the rows; return the exit code."""
+    parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
+    parser.add_argument("--only", action="append", metavar="ROW", help="may be repeated: U02, or U")
+    options = parser.parse_args()
+    rows = _wanted(options.only)
+    if not rows:
+        parser.error(f"there is no such row; there are {', '.join(ROWS)}")
+    raise_descriptor_limit()
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            results = runner.run(_run(rows))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    missed = [row.id for row, result in results if not result.is_met]
+    _say(f"{len(results) - len(missed)} of {len(results)} ok")
+    if missed:
+        _say(f"missed: {', '.join(missed)}")
+    return 1 if missed else 0
+
+
+async def _run(rows: Sequence[Row]) -> list[tuple[Row, Reached]]:
+    results = []
+    with tempfile.TemporaryDirectory(prefix="dynagate-faults-") as folder:
+        for row in rows:
+            begun = time.monotonic()
+            result = await reached(row, Ground(as_process, folder_of(row, Path(folder))))
+            results.append((row, result))
+            mark = "ok  " if result.is_met else "MISS"
+            took_s = time.monotonic() - begun
+            _say(f"{mark} {row.id}  {row.fault}: {result.figure} ({row.target})  {took_s:.0f} s")
+    return results
+
+
+def _wanted(names: Sequence[str] | None) -> list[Row]:
+    if names is None:
+        return list(ROWS.values())
+    return [row for row in ROWS.values() if row.id.startswith(tuple(names))]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

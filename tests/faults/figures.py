@@ -1,0 +1,26 @@
+"""How figures are made and written."""
+
+from collections.abc import Sequence
+
+MIB = 1024 * 1024
+
+
+def share_of(values: Sequence[float], share: float) -> float:
+    """Return the value that so many of all (0 to 1) don't exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def p99(values: Sequence[float]) -> float:
+    """Return what 99 of 100 values don't exceed."""
+    return share_of(values, 0.99)
+
+
+def ms(seconds: float) -> str:
+    """Write seconds as milliseconds."""
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+
+
+def mib(size_bytes: float) -> str:
+    """Write bytes as MB, with their sign."""
+    return f"{size_bytes / MIB:+.1f} MB"

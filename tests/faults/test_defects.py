@@ -1,0 +1,51 @@
+"""Every row of the fault matrix can fail: a stand-in with a defect misses it, one without does not.
+
+Rows of counts and order face a stand-in of this process; the others one of its own, slowly.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ground import Ground, stood_in
+from tests.faults.matrix import ROWS, reached
+from tests.faults.row import Row
+
+HANGING = {"no_idle", "stock_server", "leaks_slot", "no_body_timeout"}
+"""With these a check waits for what never comes: only its deadline ends it."""
+_PATIENCE_S = 10.0
+
+
+def cases() -> list[object]:
+    """Return each row without a defect, and with each of its own."""
+    rows = [row for row in ROWS.values() if row.defects]
+    return [
+        pytest.param(
+            row,
+            defect,
+            id=f"{row.id}-{defect or 'sound'}",
+            marks=() if row.is_counted and defect not in HANGING else pytest.mark.slow,
+        )
+        for row in rows
+        for defect in ("", *row.defects)
+    ]
+
+
+@pytest.mark.parametrize(("row", "defect"), cases())
+async def test_a_defect_of_the_stand_in_makes_the_row_miss(
+    row: Row, defect: str, tmp_path: Path
+) -> None:
+    defects = (defect,) if defect else ()
+    serve = stood_in(*defects, is_process=not row.is_counted)
+    ground = Ground(
+        serve,
+        tmp_path,
+        scale=0.02 if row.is_counted else 0.2,
+        is_timed=not row.is_counted,
+        dialects=("openai",),
+        owns_process=not row.is_counted,
+    )
+
+    result = await reached(row, ground, most_s=_PATIENCE_S if defect else None)
+
+    assert result.is_met is (not defect), result.figure
