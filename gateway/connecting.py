@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from pydantic import BaseModel
+
 from gateway.background import Background
 from gateway.config.document import Document
 from gateway.config.places import cache_dir, state_dir
+from gateway.config.upstreams import Target as TargetSection
 from gateway.crew.gates import FarGate, Share, shared_out
 from gateway.crew.post import Post
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate, Places
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.hedge import Hedging
-from gateway.pipeline.route import Connected, Route, name_of, target_of
+from gateway.pipeline.route import Connected, Route, Target, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock, Deps
@@ -54,14 +57,23 @@ async def connect(
         cache_dir=cache_dir(environ),
         background=background,
     )
+    keyed: list[tuple[int | None, BaseModel]] = [*provider.keyed.items()]
     try:
-        instance = await stack.enter_async_context(kind.connect(provider.settings, deps))
+        instances = [
+            (number, await stack.enter_async_context(kind.connect(settings, deps)))
+            for number, settings in keyed or [(None, provider.settings)]
+        ]
     except Exception as error:  # noqa: BLE001 - one plugin's bug must not stop the others.
         _log.exception("provider %s could not be connected", provider.name)
         return Connected(
             provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
         )
-    return Connected(provider.name, kind.name, instance, gate, is_paid=bool(provider.secrets))
+    is_paid = bool(provider.secrets)
+    first, *others = [
+        Connected(provider.name, kind.name, instance, gate, is_paid=is_paid, key=number)
+        for number, instance in instances
+    ]
+    return replace(first, others=tuple(others))
 
 
 def _gate(provider: ConfiguredProvider, post: Post | None) -> Places:
@@ -93,11 +105,8 @@ def routes_of(
         targets = []
         for section in model.targets:
             provider = connected[section.provider]
-            known = health.of(name_of(provider, section.model))
-            target = target_of(provider, section.model, section.card, known)
-            targets.append(
-                replace(target, weight=section.weight, tier=section.tier, when=section.when)
-            )
+            first, *others = (_target(one, section, health) for one in (provider, *provider.others))
+            targets.append(replace(first, others=tuple(others)))
         targets.sort(key=lambda target: target.tier)
         routes.append(
             Route(
@@ -112,3 +121,15 @@ def routes_of(
             )
         )
     return routes
+
+
+def _target(connected: Connected, section: TargetSection, health: HealthBook) -> Target:
+    """Return a target of the configuration, with one of its provider's keys."""
+    known = health.of(name_of(connected, section.model))
+    return replace(
+        target_of(connected, section.model, section.card, known),
+        weight=section.weight,
+        tier=section.tier,
+        when=section.when,
+        key=None if connected.key is None else health.key(connected.label),
+    )

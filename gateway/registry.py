@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.config.document import Document
 from gateway.config.load import Loaded
 from gateway.config.problems import Finding
-from gateway.config.upstreams import Provider
+from gateway.config.upstreams import KEY_SETTING, Provider
 from gateway.config.validation import complaints
 from gateway.sdk import hooks
 from gateway.sdk.providers import API, ProviderKind
@@ -117,7 +117,8 @@ class ConfiguredProvider:
     """A provider of the configuration with its kind and validated settings, not connected yet.
 
     `missing` says why it cannot work (a key that is not set), else None.
-    `secrets` must never reach a log, an error or a metric.
+    `secrets` must never reach a log, an error or a metric. `keyed` are the settings for each of
+    several keys, by the key's place in the file, from 1; `settings` are those of the first.
     """
 
     name: str
@@ -126,6 +127,13 @@ class ConfiguredProvider:
     section: Provider = field(repr=False)
     missing: str | None
     secrets: tuple[str, ...] = field(repr=False)
+    keyed: Mapping[int, BaseModel] = field(default_factory=dict, repr=False)
+
+    @property
+    def empty_keys(self) -> list[str]:
+        """What the keys are called that are skipped."""
+        numbers = range(1, len(self.section.keys) + 1)
+        return [f"{self.name}#{number}" for number in numbers if number not in self.keyed]
 
 
 def configured_providers(loaded: Loaded, registry: Registry) -> dict[str, ConfiguredProvider]:
@@ -180,11 +188,15 @@ class _SettingsError(Exception):
 def _configured(
     loaded: Loaded, name: str, section: Provider, kind: ProviderKind
 ) -> ConfiguredProvider:
+    if section.keys and (why := _why_no_keys(section, kind)):
+        raise _SettingsError([Finding(("providers", name, "keys"), why)])
     loc = ("providers", name, "settings")
     try:
-        settings = kind.settings.model_validate(section.settings)
+        raw = section.settings_by_key()
+        by_key = {number: kind.settings.model_validate(one) for number, one in raw.items()}
+        settings = next(iter(by_key.values()))
         missing = kind.missing(settings)
-        secrets = tuple(kind.secrets(settings))
+        secrets = tuple(secret for one in by_key.values() for secret in kind.secrets(one))
     except ValidationError as error:
         raise _SettingsError(complaints(error, kind.settings, section.settings, loc)) from None
     except Exception as error:  # noqa: BLE001 - the edge to code of strangers.
@@ -192,9 +204,20 @@ def _configured(
         # Only the type: the text may hold the settings, and their secrets are not known.
         message = f"kind {kind.name} fails on these settings: {type(error).__name__}"
         raise _SettingsError([Finding(loc, message)]) from None
-    return ConfiguredProvider(
-        name, kind, settings, section, missing, tuple(secret for secret in secrets if secret)
-    )
+    keyed = {number: one for number, one in by_key.items() if number}
+    if section.keys and not keyed:
+        missing = "all of its keys are empty"
+    secrets = tuple(dict.fromkeys(secret for secret in secrets if secret))
+    return ConfiguredProvider(name, kind, settings, section, missing, secrets, keyed)
+
+
+def _why_no_keys(section: Provider, kind: ProviderKind) -> str | None:
+    """Return why `keys` make no sense in `section`; None if they do."""
+    if KEY_SETTING not in kind.settings.model_fields or kind.once:
+        return f"kind {kind.name} has no {KEY_SETTING} that keys could stand for: remove them"
+    if KEY_SETTING in section.settings:
+        return f"write settings.{KEY_SETTING} or keys, not both"
+    return None
 
 
 def _kinds(plugin: object) -> tuple[object, ...]:

@@ -36,6 +36,8 @@ def check(config: ConfigOption = None) -> None:
             typer.echo(
                 f"{name} lacks weights: {', '.join(missing)}: `dynagate models pull --needed`"
             )
+        if provider.missing is None and provider.empty_keys:
+            typer.echo(f"{', '.join(provider.empty_keys)}: empty, skipped")
     for line in _gone_plans(loaded):
         typer.echo(line)
 

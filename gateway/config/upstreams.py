@@ -2,13 +2,16 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from gateway.config.conditions import When
 from gateway.config.hedging import Hedge
 from gateway.config.section import RateField, Section
 from gateway.config.transforms import Transforms
 from gateway.sdk.providers import ModelCard
+
+KEY_SETTING = "api_key"
+"""What each of several keys stands for in the settings."""
 
 
 class ProviderHttp(Section):
@@ -33,10 +36,23 @@ class Provider(Section):
 
     kind: str
     settings: dict[str, Any] = Field(default_factory=dict)  # Any: validated by its kind.
+    keys: tuple[SecretStr, ...] = Field((), max_length=64)
+    """In turn in place of `settings.api_key`; one that is empty is skipped."""
     concurrent: int = Field(64, ge=1)
     queue: int = Field(256, ge=0)
     pace: Pace | None = None
     http: ProviderHttp = ProviderHttp()
+
+    def settings_by_key(self) -> dict[int, dict[str, Any]]:  # Any: as `settings`.
+        """Return the settings for each key that is not empty, by its place in the file, from 1.
+
+        Without any key they are number 0: as they are, or with an empty one if all are.
+        """
+        if not self.keys:
+            return {0: self.settings}
+        keys = [key.get_secret_value() for key in self.keys]
+        by_key = {n: {**self.settings, KEY_SETTING: key} for n, key in enumerate(keys, 1) if key}
+        return by_key or {0: {**self.settings, KEY_SETTING: ""}}
 
 
 class Target(Section):

@@ -44,7 +44,7 @@ def account(call: Call, services: Services) -> None:
     now = services.clock.monotonic()
     usage = call.usage
     target = call.target
-    provider = target.connected.name if target else "-"
+    provider = target.connected.label if target else "-"
     status = _status(call)
     tokens = (usage.total_in, usage.total_out) if usage else (0, 0)
     first_s = None if call.first_at is None else call.first_at - call.started
@@ -53,13 +53,13 @@ def account(call: Call, services: Services) -> None:
         (ask.dialect, call.route_name or "-", provider, status), now - call.started, first_s, tokens
     )
     for tried in call.tried:
-        services.metrics.failed(tried.target.connected.name, tried.failure)
+        services.metrics.failed(tried.target.connected.label, tried.failure)
     fields: JsonObject = {
         "event": "call",
         "request_id": call.request_id,
         "dialect": ask.dialect,
         "model": ask.model[:80],
-        "target": target.name if target else None,
+        "target": target.label if target else None,
         "status": status,
         "total_ms": round((now - call.started) * 1000, 1),
         "path": call.path,
@@ -89,7 +89,7 @@ def _attempts(call: Call, services: Services) -> JsonObject:
     """Return what there is to say of attempts besides the one that was answered; count it."""
     said: JsonObject = {}
     if call.tried:
-        said["failed_attempts"] = [f"{t.target.name}: {t.failure}" for t in call.tried]
+        said["failed_attempts"] = [f"{t.target.label}: {t.failure}" for t in call.tried]
     if call.hedged:
         said["hedged"] = call.hedged
         services.metrics.besides.hedged(call.route_name, call.hedged)
@@ -118,7 +118,7 @@ def _entry(call: Call, services: Services, cost: Cost) -> Entry:
         at=clock.now().timestamp() - total_s,
         key_id="" if held is None else held.id,
         model=ask.model,
-        target=call.target.name if call.target is not None and call.attempts else "",
+        target=call.target.label if call.target is not None and call.attempts else "",
         dialect=ask.dialect,
         status=_status(call),
         failure="" if error is None else error.failure or error.code,

@@ -64,9 +64,11 @@ class TargetHealth:
         "first_token_s",
         "first_token_times",
         "in_flight",
+        "is_key",
         "measured_at",
         "name",
         "since",
+        "turn",
         "whole_s",
         "whole_times",
         "why",
@@ -92,6 +94,10 @@ class TargetHealth:
         self.whole_s: float | None = None
         self.first_token_times = Times()
         self.whole_times = Times()
+        self.is_key = False
+        """Whether it is one of a provider's several keys, for all of its models."""
+        self.turn = 0
+        """Of a key: when it was last chosen, counted in choices."""
         self.measured_at = 0.0
         """When a time was last measured, by `Clock.monotonic`."""
 
@@ -161,7 +167,9 @@ class TargetHealth:
         self.why = failure
         told_s = retry_after_s if failure in {Failure.RATE_LIMIT, Failure.QUOTA} else None
         is_probe = self.condition is Condition.HALF_OPEN
-        if is_probe or told_s is not None or self.failures >= self._book.settings.failures:
+        # A key that is refused stays so, and there are others.
+        is_sure = told_s is not None or (self.is_key and failure in _LASTING)
+        if is_probe or is_sure or self.failures >= self._book.settings.failures:
             self._open(failure, told_s)
 
     def _open(self, failure: Failure, told_s: float | None) -> None:
@@ -220,12 +228,24 @@ class HealthBook:
         self._configured: dict[str, TargetHealth] = {}
         self._named: dict[str, TargetHealth] = {}
         self._turns: dict[str, int] = {}
+        self._choices = 0
 
     def turn(self, route: str) -> int:
         """Return how many calls of a route were put in turn before this one."""
         turn = self._turns.get(route, 0)
         self._turns[route] = turn + 1
         return turn
+
+    def key(self, name: str) -> TargetHealth:
+        """Return how a key is of a provider that has several."""
+        found = self.of(name)
+        found.is_key = True
+        return found
+
+    def choose(self, key: TargetHealth) -> None:
+        """Note that a call is sent with a key: the others are chosen before it again."""
+        self._choices += 1
+        key.turn = self._choices
 
     def of(self, name: str, *, family: str = "") -> TargetHealth:
         """Return the health of a target, the same one each time; `family` if a caller named it."""

@@ -12,6 +12,7 @@ from typing import IO
 
 from gateway.pipeline.call import Call, Place, Services
 from gateway.pipeline.dictation import asks_for_transcript
+from gateway.pipeline.keys import by_key
 from gateway.pipeline.lenders import lenders
 from gateway.pipeline.route import Target
 from gateway.pipeline.tries import at_target, first_answer
@@ -150,7 +151,8 @@ async def _transcribed(
             call.audio_s += made.duration_s or 0.0
             return made
 
-        return await first_answer(call, lenders(Feature.AUDIO_INPUT, call, services), services, ask)
+        able = lenders(Feature.AUDIO_INPUT, call, services)
+        return await first_answer(call, by_key(able, services), services, ask)
 
 
 async def _ask(

@@ -8,6 +8,7 @@ from random import random
 
 from gateway.pipeline.budget import most_of
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.keys import by_key
 from gateway.pipeline.route import Route, Target
 from gateway.schema.ask import Ask
 from gateway.schema.chat import ChatRequest
@@ -23,10 +24,11 @@ def arranged(
 ) -> Sequence[Target]:
     """Return `targets`, which stand by tier, in the order in which they are asked.
 
-    Those that are known to take longer than a hurried caller has come last.
+    Those that are known to take longer than a hurried caller has come last. Of a provider with
+    several keys each stands there once for each of them.
     """
     if len(targets) == 1:
-        return targets
+        return by_key(targets, services)
     if route.strategy != "ordered":
         tiers = [list(tier) for _, tier in groupby(targets, lambda target: target.tier)]
         turn = services.health.turn(route.name) if route.strategy == "round_robin" else 0
@@ -34,7 +36,7 @@ def arranged(
     if call.is_hurried:
         left_s = call.watch.deadline - call.watch.now()
         targets = sorted(targets, key=lambda target: (_usual_s(target, call.ask) or 0) > left_s)
-    return targets
+    return by_key(targets, services)
 
 
 def _tier(  # noqa: PLR0911 - one case a strategy.

@@ -132,7 +132,7 @@ class _Race:
         self._rival = rival
 
     def _may_be_asked(self, target: Target, late: Target) -> bool:
-        is_other = target is not late and self.tries.may_ask_beside(target)
+        is_other = target.health is not late.health and self.tries.may_ask_beside(target)
         if not is_other or not self._call.ask.needs <= target.features:
             return False
         if any(tried.target is target for tried in self._call.tried):

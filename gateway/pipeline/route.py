@@ -46,6 +46,15 @@ class Connected:
     gate: Places
     missing: str | None = None
     is_paid: bool = False
+    key: int | None = None
+    """Which of its provider's keys it uses, by the place in the file; None: there is but one."""
+    others: tuple["Connected", ...] = ()
+    """The same provider with each of its further keys: behind one gate."""
+
+    @property
+    def label(self) -> str:
+        """What it is called where its operator reads: `openai#2` is with the second key."""
+        return self.name if self.key is None else f"{self.name}#{self.key}"
 
     @property
     def wires(self) -> frozenset[Wire]:
@@ -72,11 +81,37 @@ class Target:
     tier: int = 1
     when: When | None = None
     """Which calls it is for; None is all."""
+    key: TargetHealth | None = None
+    """How its key is, where its provider has several; `health` is that of all of them."""
+    others: tuple["Target", ...] = ()
+    """The same with each further key."""
 
     @property
     def name(self) -> str:
-        """`provider/model`, as logs and headers say it."""
+        """`provider/model`: one name with whatever key."""
         return name_of(self.connected, self.model)
+
+    @property
+    def label(self) -> str:
+        """The same with the number of its key, `openai#2/gpt`, as the log and the ledger say it."""
+        return f"{self.connected.label}/{self.model}"
+
+    @property
+    def rest_s(self) -> float:
+        """Seconds until it may be asked, 0 if it may now."""
+        rest_s = self.health.rest_s
+        return rest_s if self.key is None else max(rest_s, self.key.rest_s)
+
+    def admits(self) -> bool:
+        """Say whether a call may go there now."""
+        return self.health.admits() and (self.key is None or self.key.admits())
+
+    def enter(self) -> bool:
+        """Count a call in, if one is admitted; a `Visit` must follow then."""
+        if self.key is None:
+            return self.health.enter()
+        # Nothing is awaited in between: what one admits it still admits a line later.
+        return self.key.admits() and self.health.enter() and self.key.enter()
 
     @property
     def is_priced(self) -> bool:
@@ -339,4 +374,16 @@ def _named(target: Target, name: str, rest: str) -> Target:
     model = name if target.model == "*" else target.model.replace("*", rest)
     health = target.health.sibling(name_of(target.connected, model))
     named = target_of(target.connected, model, target.configured, health)
-    return replace(named, weight=target.weight, tier=target.tier, when=target.when)
+    return like(named, target, others=tuple(_named(one, name, rest) for one in target.others))
+
+
+def like(target: Target, other: Target, *, others: tuple[Target, ...] = ()) -> Target:
+    """Return `target` with what the configuration says of `other`, and `others` for its keys."""
+    return replace(
+        target,
+        weight=other.weight,
+        tier=other.tier,
+        when=other.when,
+        key=other.key,
+        others=others,
+    )

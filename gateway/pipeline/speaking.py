@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.keys import by_key
 from gateway.pipeline.lenders import lenders
 from gateway.pipeline.media import begin_speech
 from gateway.pipeline.route import Target
@@ -126,7 +127,7 @@ async def _speech(
             is_stream=True,
         )
 
-    speakers = _speakers(voice, call, services)
+    speakers = by_key(_speakers(voice, call, services), services)
     first, speech, visit = await first_answer(call, speakers, services, ask)
     name = visit.target.connected.name
     try:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway.pipeline.call import Call, Services, Tried
 from gateway.pipeline.gate import GateFullError
-from gateway.pipeline.health import Condition
+from gateway.pipeline.health import Condition, TargetHealth
 from gateway.pipeline.outcome import call_error, is_final
 from gateway.pipeline.retries import REPEATABLE, pause_s
 from gateway.pipeline.route import Target
@@ -20,6 +20,19 @@ from gateway.sdk.http import HttpError
 MAX_ATTEMPTS = 4
 _log = logging.getLogger("dynagate.attempt")
 _Answer = TypeVar("_Answer")
+_KEY_MAY_HELP = frozenset(
+    {
+        Failure.CREDENTIAL,
+        Failure.QUOTA,
+        Failure.RATE_LIMIT,
+        Failure.MODEL_ACCESS,
+        # OpenAI answers 404 for a model that a key may not use.
+        Failure.MODEL_GONE,
+        Failure.TRANSIENT,
+        Failure.UNKNOWN,
+    }
+)
+"""What another key of the same provider may do better, or the same one a moment later."""
 
 
 class RestingError(Exception):
@@ -69,6 +82,7 @@ class Tries:
         "_again",
         "_beside",
         "_call",
+        "_given_up",
         "_is_over",
         "_is_paid",
         "_services",
@@ -84,6 +98,7 @@ class Tries:
         self._services = services
         self._again: list[Target] = []
         self._beside: Target | None = None
+        self._given_up: TargetHealth | None = None
         self._told_s: float | None = None
         self._is_over = False
         self._is_paid = False
@@ -98,20 +113,24 @@ class Tries:
         To pass on to one that failed last time, too, costs the budget: else an outage of all
         doubles what is sent before the breakers know. `pause_s` paid for the first of a retry.
         """
-        if target is self._beside or not self._may_go_on() or not target.health.admits():
+        if target is self._beside or not self._may_go_on() or not target.admits():
+            return False
+        if target.key is not None and target.health is self._given_up:
             return False
         if self.number == 0:
             self._services.retries.earn()
         elif self._is_paid:
             self._is_paid = False
-        elif target.health.failures and not self._services.retries.take():
+        elif _has_failed(target) and not self._services.retries.take():
             return False
         self.number += 1
         return True
 
     def may_ask_beside(self, target: Target) -> bool:
         """Say whether the target, a sound one, may be asked while another has not answered."""
-        return self._may_go_on() and target.health.condition is Condition.CLOSED
+        known = (target.health, target.key)
+        is_sound = all(one is None or one.condition is Condition.CLOSED for one in known)
+        return is_sound and self._may_go_on()
 
     def ask_beside(self, target: Target) -> int:
         """Count an attempt beside another, whose turn does not come again; return its number."""
@@ -135,6 +154,8 @@ class Tries:
         _note(failed, target, number, call, services)
         self.error = call_error(failed, target.connected.name, call.ask, services)
         self._is_over = is_final(failed.failure)
+        if failed.failure not in _KEY_MAY_HELP:
+            self._given_up = target.health
         if failed.failure in REPEATABLE:
             told_s = failed.retry_after
             if not self._again:
@@ -189,7 +210,7 @@ def _none_asked(call: Call, targets: Sequence[Target], *, is_full: bool) -> Call
         message = "the time for the call was over before anybody could be asked"
         return CallError("deadline_exceeded", message, failure=Failure.TIMEOUT)
     message = f"whoever answers for {call.ask.model[:80]!r} failed lately and rests; try again"
-    rest_s = min(target.health.rest_s for target in targets)
+    rest_s = min(target.rest_s for target in targets)
     return CallError("unavailable", message, retry_after_s=max(1.0, rest_s))
 
 
@@ -201,7 +222,7 @@ def _note(
         "attempt %d of %s at %s failed: %s: %s",
         number,
         call.request_id,
-        target.name,
+        target.label,
         failed.failure,
         # Upstreams like to repeat what they were sent, and nobody's log is private.
         "a private call" if call.ask.is_private else services.redact(failed.message)[:200],
@@ -271,7 +292,7 @@ async def _enter(call: Call, target: Target, waiting_s: float) -> None:
     gate, watch = target.connected.gate, call.watch
     if gate.enter_at_once():
         call.queue_s = call.queue_s or 0.0
-        if not target.health.enter():
+        if not target.enter():
             gate.leave()
             raise RestingError
         return
@@ -286,9 +307,14 @@ async def _enter(call: Call, target: Target, waiting_s: float) -> None:
     finally:
         call.queue_s = (call.queue_s or 0.0) + watch.now() - arrived
         watch.rest()
-    if not target.health.enter():
+    if not target.enter():
         gate.leave()
         raise RestingError
+
+
+def _has_failed(target: Target) -> bool:
+    """Say whether the last call there failed."""
+    return bool(target.health.failures or (target.key is not None and target.key.failures))
 
 
 def is_telling(call: Call, failure: Failure) -> bool:

@@ -3,15 +3,19 @@
 from gateway.pipeline.route import Target
 from gateway.schema.failure import Failure
 
+_KEYS_OWN = frozenset({Failure.CREDENTIAL, Failure.QUOTA, Failure.RATE_LIMIT})
+"""What is the fault of a key where there are several; all else is the upstream's."""
+
 
 class Visit:
     """Begins with a place at the gate and ends with `leave`, once, whatever came of it."""
 
-    __slots__ = ("_epoch", "_is_over", "target")
+    __slots__ = ("_epoch", "_is_over", "_key_epoch", "target")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self._epoch = target.health.epoch
+        self._key_epoch = 0 if target.key is None else target.key.epoch
         self._is_over = False
 
     def began(self, seconds: float, *, is_stream: bool) -> None:
@@ -21,18 +25,32 @@ class Visit:
         health.began(self._epoch, seconds, is_stream=is_stream)
         if is_fresh:
             self._epoch = health.epoch
+        key = self.target.key
+        if key is not None:
+            is_fresh = self._key_epoch == key.epoch
+            key.began(self._key_epoch, seconds, is_stream=is_stream)
+            if is_fresh:
+                self._key_epoch = key.epoch
 
     def failed(self, failure: Failure, retry_after_s: float | None = None) -> None:
         """Note a failure, before `leave`."""
-        self.target.health.failed(self._epoch, failure, retry_after_s)
+        key = self.target.key
+        if key is not None and failure in _KEYS_OWN:
+            key.failed(self._key_epoch, failure, retry_after_s)
+        else:
+            self.target.health.failed(self._epoch, failure, retry_after_s)
 
     def answered(self) -> None:
         """Note that the answer came to its end well."""
         self.target.health.answered(self._epoch)
+        if self.target.key is not None:
+            self.target.key.answered(self._key_epoch)
 
     def leave(self) -> None:
         """Give the place to the next."""
         if not self._is_over:
             self._is_over = True
             self.target.health.leave(self._epoch)
+            if self.target.key is not None:
+                self.target.key.leave(self._key_epoch)
             self.target.connected.gate.leave()

@@ -33,6 +33,18 @@ def test_a_provider_without_its_key_is_said(dynagate: CommandLine) -> None:
     assert "up is not configured, its targets are skipped: api_key is empty" in done.stdout
 
 
+def test_a_key_of_several_that_is_empty_is_said(dynagate: CommandLine) -> None:
+    dynagate.write(
+        'providers: {p: {kind: openai, settings: {host: openai}, keys: ["${A:-}", b, "${C:-}"]}}\n'
+        "models: {m: {targets: [{provider: p, model: x}]}}\n"
+    )
+
+    done = dynagate("check")
+
+    assert done.returncode == 0
+    assert "p#1, p#3: empty, skipped" in done.stdout.splitlines()
+
+
 def test_a_model_that_nothing_answers_is_said(dynagate: CommandLine) -> None:
     dynagate.write(CONFIG + "  alone: {targets: [{provider: up, model: x}]}\n")
 

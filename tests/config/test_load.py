@@ -7,6 +7,8 @@ import pytest
 
 from gateway.config.load import MAX_FILE_BYTES, Loaded, Override, load
 from gateway.config.problems import ConfigError, Finding
+from gateway.registry import Registry, configured_providers
+from tests.docs.pages import blocks, page, section
 
 GOOD = """\
 providers:
@@ -321,3 +323,41 @@ def test_anonymous_is_no_name_for_a_plan_that_conditions_name(tmp_path: Path) ->
     assert _load(text, tmp_path).document.models["chat"].targets[0].when is not None
     (line,) = _lines(text + "plans: {anonymous: {}}\n", tmp_path)
     assert line.endswith("anonymous are callers without a key: rename the plan of that name")
+
+
+def _with_keys(keys: str, kind: str = "openai", settings: str = "{host: openai}") -> str:
+    provider = f"{{kind: {kind}, settings: {settings}, keys: {keys}}}"
+    return (
+        f"providers: {{p: {provider}}}\nmodels: {{m: {{targets: [{{provider: p, model: m}}]}}}}\n"
+    )
+
+
+def test_keys_that_are_shown_are_read_and_the_empty_one_is_skipped(tmp_path: Path) -> None:
+    (example,) = blocks(section(page("docs/routing.md"), "Several keys"), "yaml")
+    text = example + "models: {m: {targets: [{provider: openai, model: m}]}}\n"
+    loaded = _load(text, tmp_path, {"OPENAI_KEY_A": "secret-a"})
+
+    provider = configured_providers(loaded, Registry.discover())["openai"]
+
+    assert [*provider.keyed] == [1]
+    assert (provider.empty_keys, provider.missing) == (["openai#2"], None)
+    assert provider.secrets == ("secret-a",)
+    assert "secret-a" not in f"{provider} {loaded.document}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (_with_keys("[a]", "local", "{}"), "kind local has no api_key that keys could stand for"),
+        (
+            _with_keys("[a]", settings="{host: openai, api_key: b}"),
+            "write settings.api_key or keys, not both",
+        ),
+    ],
+)
+def test_keys_that_make_no_sense_are_told(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configured_providers(_load(text, tmp_path), Registry.discover())
+
+    assert "providers.p.keys: " in str(caught.value)
+    assert said in str(caught.value)
