@@ -273,7 +273,8 @@ async def test_a_caller_that_hangs_up_in_the_moment_in_which_the_second_wins_fre
     second.will(hang_in_stream(3))
 
     def won(race: Any) -> bool:
-        race._task.cancel()  # As the server does when a caller has hung up.
+        # As the server does when a caller has hung up.
+        race._task.cancel()  # noqa: SLF001 - there is no other way to the very moment.
         return wins(race)
 
     wins = _Race.won
