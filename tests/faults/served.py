@@ -1,5 +1,6 @@
 """What a row faces: a gateway or a stand-in that answers, how it is asked, what it holds."""
 
+import io
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Served:
         *,
         headers: Mapping[str, str] | None = None,
         json: object = None,
-        data: bytes | None = None,
+        data: bytes | io.BytesIO | None = None,
         is_admin: bool = False,
     ) -> Reply:
         """Return the answer, of one that is cut what came of it; no redirect is followed."""

@@ -1,6 +1,8 @@
 """A caller on a bare socket, to send what no client library sends."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ PATIENCE_S = 5
 """After this a test that waits has failed; none takes as long."""
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+_LINGER_ZERO = struct.pack("ii", 1, 0)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -75,6 +78,13 @@ class Caller:
     def abort(self) -> None:
         """Drop the connection."""
         self._writer.transport.abort()
+
+    def reset(self) -> None:
+        """Break the connection with a TCP reset."""
+        link = self._writer.get_extra_info("socket")
+        if link.fileno() >= 0:  # The server may have been faster.
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self.abort()
 
 
 @dataclass

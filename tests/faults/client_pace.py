@@ -1,0 +1,316 @@
+"""Rows C, and U09: callers who are slow, send too much, do not read, or are gone."""
+
+import asyncio
+import gzip
+import io
+import socket
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gateway.testing.faults import hang_before_head, hang_in_stream
+from gateway.testing.script import reply
+from tests.faults.asking import Endless, chat_stream, until, upstreams
+from tests.faults.figures import MIB, mib, ms, p99, share_of
+from tests.faults.ground import Ground
+from tests.faults.row import Reached, Row
+from tests.faults.served import Served, chat_document, posted
+from tests.web.raw_http import Caller
+
+_DRIBBLE_S = 0.1
+_CUT_S = 1.0
+_HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+
+
+async def _u09(ground: Ground) -> Reached:
+    """Hang up: before anything came, before the first word, in a stream, in a whole reply."""
+    phases = (
+        (hang_before_head(), chat_stream(), b""),
+        (hang_in_stream(0), chat_stream(), b""),
+        (hang_in_stream(2), chat_stream(), b"piece1 "),
+        (hang_in_stream(2), posted(chat_document()), b""),
+    )
+    took = list[float]()
+    async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
+        for answer, request, seen in phases:
+            upstream.default = answer
+            for number in range(ground.times(50, least=2)):
+                closed = upstream.closed
+                async with served.wire() as wire:
+                    upstream.requests.clear()
+                    await wire.send(request)
+                    await until(lambda: bool(upstream.requests))
+                    if seen:
+                        await wire.until(seen)
+                    begun = time.perf_counter()
+                    if number % 2:
+                        wire.reset()
+                    else:
+                        wire.abort()
+                    await until(lambda was=closed: upstream.closed > was)  # type: ignore[misc] # mypy #12557.
+                    took.append(time.perf_counter() - begun)
+    is_fast = ground.is_in_time(p99(took), 0.02)
+    return Reached(f"{len(took)} closed, p99 {ms(p99(took))}", is_fast)
+
+
+async def _dribble(caller: Caller, data: bytes) -> float:
+    """Send byte by byte until the other side has enough; return the seconds."""
+    begun = time.perf_counter()
+    ending = asyncio.ensure_future(caller.rest(30))
+    try:
+        for byte in data:
+            if ending.done():
+                break
+            await caller.send(bytes([byte]))
+            await asyncio.wait([ending], timeout=_DRIBBLE_S)
+        await ending
+    finally:
+        ending.cancel()
+    return time.perf_counter() - begun
+
+
+async def _slow(ground: Ground, at_once: bytes, slowly: bytes, bound: str) -> Reached:
+    """Have callers dribble while others ask as usual."""
+    count = ground.times(300, least=10)
+    bounds = {"bounds": {bound: _CUT_S}}
+    async with upstreams() as (upstream,), AsyncExitStack() as stack:
+        upstream.default = reply("hello")
+        served = await stack.enter_async_context(ground.facing(upstream.url, server=bounds))
+        wires = [await stack.enter_async_context(served.wire()) for _ in range(count)]
+        for wire in wires:
+            await wire.send(at_once)
+        dribbling = asyncio.gather(*(_dribble(wire, slowly) for wire in wires))
+        took, statuses = list[float](), set[int]()
+        while not dribbling.done():
+            begun = time.perf_counter()
+            statuses.add((await served.chat()).status)
+            took.append(time.perf_counter() - begun)
+            await asyncio.wait([dribbling], timeout=0.02)
+        late_s = max(await dribbling) - _CUT_S
+        heard = len(upstream.requests)
+    p95 = share_of(took, 0.95)
+    is_in_time = ground.is_in_time(late_s, 1.0) and ground.is_in_time(p95, 0.1)
+    return Reached(
+        f"{count}/{count} cut after the deadline and {ms(late_s)}, neighbours p95 {ms(p95)}",
+        statuses == {200} and heard == len(took) and is_in_time,
+    )
+
+
+async def _c01(ground: Ground) -> Reached:
+    """Dribble headers."""
+    return await _slow(ground, _HEAD, b"X-Slow: " + b"a" * 500, "head_s")
+
+
+async def _c02(ground: Ground) -> Reached:
+    """Dribble bodies; their heads come at once."""
+    return await _slow(ground, _HEAD + b"Content-Length: 500\r\n\r\n", b"a" * 500, "body_s")
+
+
+async def _c03(ground: Ground) -> Reached:
+    """Announce 10 GB, and send chunks without end, eight callers at once."""
+    bounds = {"bounds": {"body_bytes": MIB}}
+    async with upstreams() as (upstream,), ground.facing(upstream.url, server=bounds) as served:
+        await served.chat()
+        before = served.forget_peak()
+        announced = _HEAD + b"Content-Length: 10737418240\r\n\r\n" + b"a" * 65536
+        first = await _sent_until_answered(served, announced, b"")
+        chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
+        endless = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+        others = await asyncio.gather(
+            *(_sent_until_answered(served, endless, chunk) for _ in range(8))
+        )
+        grown = served.peak_bytes - before
+        heard = len(upstream.requests) - 1
+    refused = sum(b" 413 " in one for one in (first, *others))
+    is_small = grown < 16 * MIB or not ground.owns_process
+    return Reached(f"{refused}/9 are 413, {mib(grown)}", refused == 9 and is_small and not heard)
+
+
+async def _sent_until_answered(served: Served, head: bytes, more: bytes) -> bytes:
+    """Send `more` again and again until there is an answer; return its first line."""
+    async with served.wire() as wire:
+        await wire.send(head)
+        answer = asyncio.ensure_future(wire.until(b"\r\n", 20))
+        try:
+            while more and not answer.done():
+                await wire.send(more)
+                await asyncio.sleep(0)
+            return await answer
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return b""
+        finally:
+            answer.cancel()
+
+
+async def _c04(ground: Ground) -> Reached:
+    """Send a body of 1 MB that is 1 GB once it is decompressed."""
+    bomb = gzip.compress(bytes(1024 * MIB), 1)[: 16 * MIB]
+    async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
+        await served.chat()
+        before = served.forget_peak()
+        statuses = [
+            (
+                await served.ask(
+                    "POST",
+                    path,
+                    data=io.BytesIO(bomb),
+                    headers={"Content-Encoding": coding, **_JSON},
+                )
+            ).status
+            for path in ("/v1/chat/completions", *_OTHERS[: len(ground.dialects) - 1])
+            for coding in ("gzip", "deflate")
+        ]
+        grown = served.peak_bytes - before
+    is_met = all(400 <= one < 500 for one in statuses) and grown < 32 * MIB
+    return Reached(f"{sorted(set(statuses))}, {mib(grown)}", is_met)
+
+
+_JSON = {"Content-Type": "application/json"}
+_OTHERS = ("/api/generate_response",)
+
+
+async def _c09(ground: Ground) -> Reached:
+    """Send 2,000 requests on one connection and read no answer, four callers at once."""
+    ask = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    if len(ground.dialects) == 1:
+        ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
+        await served.get("/openapi.json")
+        before = served.forget_peak()
+        async with AsyncExitStack() as stack:
+            wires = [await stack.enter_async_context(_deaf(served)) for _ in range(4)]
+            sending = [asyncio.ensure_future(wire.send(ask * 2000)) for wire in wires]
+            await asyncio.wait(sending, timeout=2.0)
+            alive = (await served.get("/health")).status
+            grown = served.peak_bytes - before
+            for one in sending:
+                one.cancel()
+    return Reached(f"{mib(grown)}, others answered", alive == 200 and grown < 16 * MIB)
+
+
+@asynccontextmanager
+async def _deaf(served: Served) -> AsyncGenerator[Caller]:
+    """Open a connection that holds next to nothing of what it does not read."""
+    link = socket.socket()
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    link.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(link, ("127.0.0.1", served.port))
+    caller = Caller(*await asyncio.open_connection(sock=link, limit=1024))
+    try:
+        yield caller
+    finally:
+        caller.abort()
+
+
+async def _c10(ground: Ground) -> Reached:
+    """Ask for streams that never end, and do not read."""
+    count = ground.times(50, least=10)
+    streams: list[Endless] = []
+
+    def endless(_request: object) -> Endless:
+        streams.append(Endless("word " * 2000))
+        return streams[-1]
+
+    bounds = {"bounds": {"write_s": 2.0}}
+    async with upstreams() as (upstream,), ground.facing(upstream.url, server=bounds) as served:
+        await served.chat()
+        upstream.default = endless
+        before = served.forget_peak()
+        async with AsyncExitStack() as stack:
+            wires = [await stack.enter_async_context(_deaf(served)) for _ in range(count)]
+            for wire in wires:
+                await wire.send(chat_stream())
+            await until(lambda: len(streams) == count)
+            begun = time.perf_counter()
+            await until(lambda: upstream.closed >= count)
+            cut_s = time.perf_counter() - begun
+            grown = served.peak_bytes - before
+    most = max(one.sent * one.size for one in streams)
+    return Reached(
+        f"at most {mib(most)} pulled a stream, {mib(grown)}, all cut in {cut_s:.1f} s",
+        most < 16 * MIB and grown < 64 * MIB,
+    )
+
+
+async def _c11(ground: Ground) -> Reached:
+    """Reset connections in the middle of streams, again and again."""
+    count = ground.times(500, least=100)
+    async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
+        await served.chat()
+        before = served.descriptors
+        upstream.default = hang_in_stream(2)
+        for _ in range(count // 50):
+            async with AsyncExitStack() as stack:
+                wires = [await stack.enter_async_context(served.wire()) for _ in range(50)]
+                for wire in wires:
+                    await wire.send(chat_stream())
+                for wire in wires:
+                    await wire.until(b"piece1", 20)
+                for wire in wires:
+                    wire.reset()
+        # One connection to the upstream waits for the next call.
+        took_s = await until(lambda: served.descriptors <= before + 5 and upstream.open <= 1)
+    return Reached(
+        f"all descriptors back {ms(took_s)} after {count // 50 * 50} resets",
+        ground.is_in_time(took_s, 3.0),
+    )
+
+
+ROWS = (
+    Row(
+        "U09",
+        "callers hang up in four phases, 50 times each",
+        "upstream closed, p99 20 ms",
+        _u09,
+        is_counted=True,
+        defects=("stock_server",),
+    ),
+    Row(
+        "C01",
+        "300 callers dribble headers",
+        "cut within the deadline + 1 s, neighbours p95 100 ms",
+        _c01,
+        defects=("stock_server",),
+    ),
+    Row(
+        "C02",
+        "300 callers dribble bodies",
+        "cut within the deadline + 1 s, neighbours p95 100 ms",
+        _c02,
+        defects=("no_body_timeout",),
+    ),
+    Row(
+        "C03",
+        "10 GB announced, chunks without end",
+        "413 at once, under +16 MB",
+        _c03,
+        defects=("no_size_limit",),
+    ),
+    Row(
+        "C04",
+        "a request of 1 MB that inflates to 1 GB",
+        "4xx, under +32 MB",
+        _c04,
+        defects=("inflates",),
+    ),
+    Row(
+        "C09",
+        "2,000 requests in one go, no answer read",
+        "paused, under +16 MB",
+        _c09,
+    ),
+    Row(
+        "C10",
+        "50 callers don't read an endless stream",
+        "under 16 MB pulled each, under +64 MB, cut",
+        _c10,
+        defects=("buffer_all",),
+    ),
+    Row(
+        "C11",
+        "500 resets in the middle of streams",
+        "descriptors within 5 of before, in 3 s",
+        _c11,
+        defects=("stock_server",),
+    ),
+)
