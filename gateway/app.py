@@ -23,6 +23,7 @@ from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.prices import open_prices
+from gateway.pipeline.probes import Probes
 from gateway.pipeline.retries import RetryBudget
 from gateway.pipeline.route import Connected, Router
 from gateway.pipeline.waiting import WaitingRoom
@@ -110,6 +111,8 @@ async def open_gateway(
         }
         health = HealthBook(document.health, clock)
         routes = routes_of(document, connected, health)
+        if document.health.probes:
+            stack.callback(background.start("probes", Probes(health, background).run()))
         services = Services(
             document=document,
             router=Router(routes),

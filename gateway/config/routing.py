@@ -18,6 +18,10 @@ class Health(Section):
     """Each probe that fails doubles the wait, up to this."""
     rest_s: float = Field(300.0, gt=0, le=86400)
     """The same for what does not pass by itself, and the longest `Retry-After` that is kept to."""
+    probes: bool = True
+    """Before a target's rest is over its provider looks whether it is back, where that is free."""
+    probe_s: float | None = Field(None, ge=1, le=3600)
+    """Seconds between such looks at targets that are closed; None: none."""
 
     @model_validator(mode="after")
     def _doubles(self) -> Self:

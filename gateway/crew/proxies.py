@@ -125,6 +125,11 @@ class _List(_Proxy):
         return answer
 
 
+class _Probe(_Proxy):
+    async def probe(self, model: str) -> None:
+        await self._far.only("probe", model)
+
+
 class _Forward(_Proxy):
     @property
     def wires(self) -> frozenset[Wire]:
@@ -163,6 +168,7 @@ METHODS: Final[Mapping[str, type[_Proxy]]] = {
     "embed": _Embed,
     "moderate": _Moderate,
     "models": _List,
+    "probe": _Probe,
     "forward": _Forward,
 }
 """Every method that a worker may call in the host, and the proxy that has it."""

@@ -4,8 +4,9 @@ Kept by the target's name, so that it outlives one loaded configuration. Nothing
 or does I/O.
 """
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -22,6 +23,9 @@ _MOST_NAMED = 2048
 """Callers choose the names of a family's targets, so that there is no end to them."""
 _WEIGHT = 0.2
 """Of the newest time in an average: the last ten or so calls decide."""
+_LEAD_S = 1.0
+"""So long before a rest ends a free look begins: whoever is back is not kept waiting for it."""
+_LOOKS_TO_A_CALL = 4
 _LASTING = frozenset(
     {
         Failure.CREDENTIAL,
@@ -55,8 +59,11 @@ class TargetHealth:
 
     __slots__ = (
         "_book",
+        "_failed_looks",
+        "_is_looked_at",
         "_rests",
         "_until",
+        "_wants_look",
         "condition",
         "epoch",
         "failures",
@@ -67,6 +74,7 @@ class TargetHealth:
         "is_key",
         "measured_at",
         "name",
+        "probe",
         "since",
         "turn",
         "whole_s",
@@ -78,6 +86,8 @@ class TargetHealth:
         self._book = book
         self._rests = 0
         self._until = 0.0
+        self._failed_looks = 0
+        self._wants_look = self._is_looked_at = False
         self.name = name
         self.family = family
         """The name as the configuration has it."""
@@ -100,6 +110,8 @@ class TargetHealth:
         """Of a key: when it was last chosen, counted in choices."""
         self.measured_at = 0.0
         """When a time was last measured, by `Clock.monotonic`."""
+        self.probe: Callable[[], Awaitable[None]] | None = None
+        """How its provider looks for nothing whether it is back; see `HealthProbe`."""
 
     @property
     def rest_s(self) -> float:
@@ -113,7 +125,38 @@ class TargetHealth:
         if self.condition is Condition.CLOSED:
             return True
         is_rested = self._book.clock.monotonic() >= self._until
-        return self.condition is Condition.OPEN and is_rested
+        return self.condition is Condition.OPEN and is_rested and not self._is_looked_at
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether its provider is to look now, shortly before a call would."""
+        return self.condition is Condition.OPEN and self._wants_look and self.rest_s <= _LEAD_S
+
+    def look(self) -> int:
+        """Begin a free look, during which no call looks; `looked` must follow, with the epoch."""
+        self._wants_look, self._is_looked_at = False, True
+        return self.epoch
+
+    def looked(
+        self, epoch: int, failure: Failure | None, retry_after_s: float | None = None
+    ) -> None:
+        """Note what a free look has found, None if nothing is wrong: then a call looks.
+
+        One that has failed opens the target anew. While it is closed only looks that fail in a row
+        count, as often as calls would have to.
+        """
+        self._is_looked_at = False
+        if epoch != self.epoch:
+            return
+        if failure not in _COUNTED:
+            self._failed_looks = 0
+            return
+        self._failed_looks += 1
+        is_closed = self.condition is Condition.CLOSED
+        if is_closed and self._failed_looks < self._book.settings.failures:
+            return
+        self.failures, self.why = max(self.failures, self._failed_looks), failure
+        self._open(failure, retry_after_s)
 
     def enter(self) -> bool:
         """Count a call in, if one is admitted; `leave` must follow then."""
@@ -140,7 +183,7 @@ class TargetHealth:
             self.whole_times.add(seconds)
         self.measured_at = self._book.clock.monotonic()
         if self.condition is Condition.HALF_OPEN and epoch == self.epoch:
-            self.failures = 0
+            self.failures = self._failed_looks = 0
             self._turn(Condition.CLOSED)
             _log.info("target %s answers again: it is closed", self.name)
 
@@ -182,9 +225,13 @@ class TargetHealth:
             rest_s = settings.cooldown_s * 2.0 ** min(self._rests, 16)
             rest_s = min(rest_s, settings.longest_cooldown_s)
         self._rests += 1
+        # Now and then a call looks without it: what is looked at may be broken, and calls not.
+        can_look = self.probe is not None and settings.probes
+        self._wants_look = can_look and self._rests % _LOOKS_TO_A_CALL != 0
         self._until = self._book.clock.monotonic() + rest_s
         self._turn(Condition.OPEN)
         self.since = self._book.clock.now()
+        self._book.has_opened.set()
         _log.warning(
             "target %s is open: %d failures in a row, the last was %s; it rests for %g s",
             self.name,
@@ -229,6 +276,8 @@ class HealthBook:
         self._named: dict[str, TargetHealth] = {}
         self._turns: dict[str, int] = {}
         self._choices = 0
+        self.has_opened = asyncio.Event()
+        """Set whenever a target opens, for whoever waits for that."""
 
     def turn(self, route: str) -> int:
         """Return how many calls of a route were put in turn before this one."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal
 
 from gateway.config.conditions import When
@@ -27,6 +28,7 @@ from gateway.sdk.providers import (
     ChatProvider,
     CompletionProvider,
     ForwardingProvider,
+    HealthProbe,
     Modality,
     ModelCard,
 )
@@ -172,6 +174,9 @@ def target_of(
         features.add(Feature.COMPLETION)
     if card.parameters is None or "max_output_tokens" in card.parameters:
         features.add(Feature.OUTPUT_CEILING)
+    health = health or HealthBook().of(name_of(connected, model))
+    if isinstance(provider, HealthProbe) and "*" not in model:
+        health.probe = partial(provider.probe, model)
     return Target(
         connected,
         model,
@@ -182,7 +187,7 @@ def target_of(
         completion,
         forwarding,
         wires,
-        health or HealthBook().of(name_of(connected, model)),
+        health,
     )
 
 

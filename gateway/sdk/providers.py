@@ -259,6 +259,17 @@ class CardSource(Protocol):
 
 
 @runtime_checkable
+class HealthProbe(Protocol):
+    """Can find out whether its upstream answers, at no cost and without a caller's call."""
+
+    async def probe(self, model: str) -> None:
+        """Return if calls to `model` may be tried; raise `UpstreamError` if they would fail.
+
+        An upstream that answers, and does not say, passes. Cancelled after a few seconds.
+        """
+
+
+@runtime_checkable
 class ModelLister(Protocol):
     """Can ask its upstream which models there are."""
 

@@ -1,12 +1,15 @@
 """The part of the suite that holds for every kind, whatever its providers do."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.sdk import API, UpstreamError
+from gateway.sdk import API, HealthProbe, UpstreamError
 from gateway.testing.provider_under_test import ProviderUnderTest, require, skip_unless
+
+_LOOK_S = 5.0
 
 
 class KindConformance(ProviderUnderTest):
@@ -64,6 +67,32 @@ class KindConformance(ProviderUnderTest):
             require(isinstance(secret, str), "secrets() returns plain strings: get_secret_value()")
             require(str(secret) not in shown, "a secret can be read in the settings: use SecretStr")
         require(reason is None, f"`missing` says of the settings under test: {reason}")
+
+    async def test_its_free_look_finds_nothing_wrong(self) -> None:
+        """Where the provider answers calls, `probe` returns, in a few seconds."""
+        async with self.plugged() as (provider, _):
+            if not isinstance(provider, HealthProbe):
+                pytest.skip("it has no method probe()")
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await provider.probe(self.model)
+            except UpstreamError as error:
+                pytest.fail(f"probe() finds fault where calls are answered: {error}")
+            except TimeoutError:
+                pytest.fail(f"probe() takes over {_LOOK_S:g} s, and is given up then")
+
+    async def test_its_free_look_fails_as_calls_do(self) -> None:
+        """What is wrong is an `UpstreamError`; not to see it is no fault."""
+        self.skip_unless_failing()
+        async with self.plugged(self.failing_settings) as (provider, _):
+            if not isinstance(provider, HealthProbe):
+                pytest.skip("it has no method probe()")
+            try:
+                await provider.probe(self.failing_model or self.model)
+            except UpstreamError:
+                return
+            except Exception as error:  # noqa: BLE001 - any other class is what this looks for.
+                pytest.fail(f"probe() raises UpstreamError, not {type(error).__name__}: {error}")
 
     def skip_unless_failing(self) -> None:
         """Skip the test where the author names nothing that fails."""

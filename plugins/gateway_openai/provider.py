@@ -41,6 +41,10 @@ _PATHS = {
     Wire.OPENAI_EMBEDDINGS: "/embeddings",
 }
 _OK = 200
+_REFUSING = frozenset({401, 408, 429})
+"""With these a call would be refused as well."""
+_SERVER_ERROR = 500
+_ERROR_BYTES = 64 * 1024
 _AT_ONCE = 4
 
 
@@ -159,6 +163,21 @@ class OpenAI:
     def card(self, model: str) -> ModelCard:
         """Say what the name of a model tells of it, and its host of links and prices."""
         return card_of(model, fetches_links=self._fetches_links, prices_of=self._prices_of)
+
+    async def probe(self, model: str) -> None:
+        """Ask for the list of models, which costs nothing anywhere; it is not read.
+
+        Hosts without one, and keys that may not see it, are no failures: the host has answered.
+        """
+        host = self._host
+        try:
+            url = f"{host.base_url}/models"
+            async with host.http.request("GET", url, headers=host.headers) as answer:
+                if answer.status in _REFUSING or answer.status >= _SERVER_ERROR:
+                    body = await answer.read(_ERROR_BYTES)
+                    raise refusal(answer.status, answer.headers, body)
+        except HttpError as error:
+            raise unreachable(error) from error
 
     async def models(self) -> Sequence[ListedModel]:
         """Ask the host which models there are."""

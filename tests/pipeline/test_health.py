@@ -182,3 +182,80 @@ def test_names_that_callers_choose_are_bounded_and_the_configured_ones_stay() ->
 
     assert sum(1 for _ in book) == 2049
     assert book.of("up/*") is fixed
+
+
+async def look() -> None:
+    """Cost nothing."""
+
+
+def test_a_free_look_comes_a_second_before_a_call_would(
+    health: TargetHealth, clock: ManualClock
+) -> None:
+    health.probe = look
+    fail(health, Failure.TRANSIENT, 3)
+    clock.advance(3.9)
+    assert not health.wants_look
+
+    clock.advance(0.1)
+    assert health.wants_look
+    epoch = health.look()
+    clock.advance(1)
+
+    assert not health.wants_look
+    assert not health.admits()
+    health.looked(epoch, None)
+    assert health.admits()
+
+
+def test_a_look_that_fails_doubles_the_rest(health: TargetHealth, clock: ManualClock) -> None:
+    health.probe = look
+    fail(health, Failure.TRANSIENT, 3)
+    clock.advance(4)
+
+    health.looked(health.look(), Failure.CREDENTIAL)
+
+    assert (health.condition, health.why, health.rest_s) == (
+        Condition.OPEN,
+        Failure.CREDENTIAL,
+        100,
+    )
+
+
+def test_every_fourth_rest_ends_with_a_call(health: TargetHealth, clock: ManualClock) -> None:
+    health.probe = look
+    fail(health, Failure.TRANSIENT, 3)
+    looks = 0
+    while health.wants_look or not health.admits():
+        clock.advance(1)
+        if health.wants_look:
+            looks += 1
+            health.looked(health.look(), Failure.TRANSIENT)
+
+    assert looks == 3
+
+
+def test_what_was_looked_at_before_a_change_says_nothing_of_now(
+    health: TargetHealth, clock: ManualClock
+) -> None:
+    health.probe = look
+    fail(health, Failure.TRANSIENT, 3)
+    clock.advance(4)
+    epoch = health.look()
+    health.looked(epoch, Failure.TRANSIENT)
+    rest_s = health.rest_s
+
+    health.looked(epoch, Failure.TRANSIENT)
+
+    assert health.rest_s == rest_s
+
+
+def test_looks_at_a_closed_target_open_it_when_they_fail_in_a_row(health: TargetHealth) -> None:
+    health.looked(health.look(), Failure.TRANSIENT)
+    health.looked(health.look(), Failure.TRANSIENT)
+    health.looked(health.look(), None)
+    for _ in range(3):
+        assert health.condition is Condition.CLOSED
+        health.looked(health.look(), Failure.TRANSIENT)
+
+    assert (health.condition, health.failures) == (Condition.OPEN, 3)
+    assert not health.admits()

@@ -322,6 +322,31 @@ async def test_a_list_that_names_a_model_twice_is_caught(suite: Suite) -> None:
     assert "ids repeat" in said
 
 
+async def test_a_free_look_that_finds_fault_with_a_good_upstream_is_caught(suite: Suite) -> None:
+    class Suspicious(Good):
+        async def probe(self, model: str) -> None:
+            raise UpstreamError(Failure.TRANSIENT, f"{model} looks bad")
+
+    suite.provider = Suspicious
+
+    said = await failure_of(suite.test_its_free_look_finds_nothing_wrong())
+
+    assert "any looks bad" in said
+
+
+async def test_a_free_look_that_fails_in_a_way_of_its_own_is_caught(suite: Suite) -> None:
+    class Odd(Good):
+        async def probe(self, model: str) -> None:
+            raise ValueError(model)
+
+    suite.provider = Odd
+    suite.failing_model = "broken"  # type: ignore[misc]  # Set on this one suite.
+
+    said = await failure_of(suite.test_its_free_look_fails_as_calls_do())
+
+    assert "not ValueError" in said
+
+
 async def test_failures_of_another_class_or_none_are_caught(suite: Suite) -> None:
     class Raising(Good):
         async def chat(self, request: ChatRequest, attempt: Attempt) -> AsyncGenerator[StreamEvent]:

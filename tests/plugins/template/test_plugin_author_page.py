@@ -96,7 +96,7 @@ def test_every_protocol_is_on_the_page() -> None:
     protocols = {
         name
         for name in sdk.__all__
-        if name.endswith("Provider") or name in {"CardSource", "ModelLister"}
+        if name.endswith("Provider") or name in {"CardSource", "HealthProbe", "ModelLister"}
     }
 
     assert protocols == set(re.findall(r"^\| `(\w+)` \| `\w+[(`]", PAGE, re.MULTILINE))
