@@ -175,7 +175,9 @@ def target_of(
     if card.parameters is None or "max_output_tokens" in card.parameters:
         features.add(Feature.OUTPUT_CEILING)
     health = health or HealthBook().of(name_of(connected, model))
-    if isinstance(provider, HealthProbe) and "*" not in model:
+    # Of several keys each look has one, and its refusal would say nothing of the others.
+    is_looked_at = connected.key is None and "*" not in model
+    if is_looked_at and isinstance(provider, HealthProbe):
         health.probe = partial(provider.probe, model)
     return Target(
         connected,

@@ -114,6 +114,26 @@ async def test_a_key_that_has_rested_is_looked_at_by_one_call_and_takes_its_turn
     assert (await health_of(caller))["up#1"]["state"] == "closed"
 
 
+async def test_a_host_that_rested_is_looked_at_by_a_call_whichever_key_is_refused(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    clock = ManualClock()
+    caller = await begin(clock=clock, **keyed(upstream, FIRST, SECOND))
+    upstream.default = status(503)
+    while (await health_of(caller))["up/upstream-model"]["state"] != "open":
+        await caller.chat()
+    upstream.default = by_key({FIRST: status(401), SECOND: status(401)})
+    clock.advance(4.5)  # When a provider with one key would look.
+    upstream.requests.clear()
+    await asyncio.sleep(0.3)
+    assert upstream.requests == []
+    upstream.default = by_key({FIRST: status(401)})
+
+    clock.advance(1)
+
+    assert (await caller.chat()).status == 200
+
+
 async def test_when_all_keys_rest_calls_fail_at_once_and_say_when_to_come_back(
     begin: Begin, upstream: FakeUpstream
 ) -> None:
