@@ -24,6 +24,7 @@ from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Identifier
 from gateway.pipeline.prices import open_prices
 from gateway.pipeline.probes import Probes
+from gateway.pipeline.recall import Memory
 from gateway.pipeline.retries import RetryBudget
 from gateway.pipeline.route import Connected, Router
 from gateway.pipeline.waiting import WaitingRoom
@@ -139,6 +140,12 @@ async def open_gateway(
             health=health,
             retries=RetryBudget(document.retries, clock),
             background=background,
+            memory=Memory(
+                shared.cache("answers", size_bytes=document.cache.size_bytes),
+                document.cache,
+                clock,
+                background,
+            ),
             may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
 

@@ -118,6 +118,7 @@ def routes_of(
                 model.sticky_by,
                 transforms=model.transforms,
                 hedge=None if model.hedge is None else Hedging(model.hedge, health.clock),
+                cache=model.cache,
             )
         )
     return routes

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
+from gateway.config.caching import ModelCache
 from gateway.config.conditions import When
 from gateway.config.hedging import Hedge
 from gateway.config.section import RateField, Section
@@ -94,3 +95,5 @@ class Model(Section):
     aliases: tuple[str, ...] = ()
     description: str | None = None
     hedge: Hedge | None = None
+    cache: ModelCache | None = None
+    """None: each request is answered anew."""

@@ -3,9 +3,9 @@
 All but `settle` never wait, since they also run under cancellation.
 """
 
-from gateway.pipeline.call import Call, Services
+from gateway.pipeline.call import Call, Recall, Services
 from gateway.pipeline.count import count
-from gateway.pipeline.prices import Cost
+from gateway.pipeline.prices import FREE, Cost
 from gateway.pipeline.twins import adopt, both
 from gateway.schema.json import JsonObject
 from gateway.schema.usage import Usage
@@ -31,10 +31,13 @@ def record(call: Call, services: Services) -> None:
         record(call.twin_of, services)
         call.kept = call.twin_of.kept
     elif call.kept is None and call.lease is not None:
-        count(call, services)
-        call.cost = services.prices.cost(call)
-        if call.lost is not None:
-            call.usage, call.cost = both(call.lost, call.usage, call.cost)
+        if call.recall is not None and call.recall.is_free:
+            call.cost = FREE
+        else:
+            count(call, services)
+            call.cost = services.prices.cost(call)
+            if call.lost is not None:
+                call.usage, call.cost = both(call.lost, call.usage, call.cost)
         call.kept = services.ledger.record(_entry(call, services, call.cost))
 
 
@@ -52,8 +55,7 @@ def account(call: Call, services: Services) -> None:
     services.metrics.called(
         (ask.dialect, call.route_name or "-", provider, status), now - call.started, first_s, tokens
     )
-    for tried in call.tried:
-        services.metrics.failed(tried.target.connected.label, tried.failure)
+    _measure(call, services)
     fields: JsonObject = {
         "event": "call",
         "request_id": call.request_id,
@@ -74,6 +76,8 @@ def account(call: Call, services: Services) -> None:
         fields["input_tokens"], fields["output_tokens"] = tokens
     if call.cost is not None:
         fields |= _bill(usage, call.cost)
+    if call.recall is not None:
+        fields |= _recalled(call.recall)
     if call.tried or call.hedged:
         fields |= _attempts(call, services)
     if call.error is not None:
@@ -83,6 +87,21 @@ def account(call: Call, services: Services) -> None:
     if call.client_request_id is not None:
         fields["client_request_id"] = call.client_request_id
     services.log.write(fields)
+
+
+def _measure(call: Call, services: Services) -> None:
+    if call.recall is not None:
+        services.metrics.recalled(call.route_name, call.recall.status.lower())
+    for tried in call.tried:
+        services.metrics.failed(tried.target.connected.label, tried.failure)
+
+
+def _recalled(recall: Recall) -> JsonObject:
+    """Return what the cache did, and whose generation the call shared, if it did."""
+    fields: JsonObject = {"cache": recall.status.lower()}
+    if recall.shared_with:
+        fields["shared_with"] = recall.shared_with
+    return fields
 
 
 def _attempts(call: Call, services: Services) -> JsonObject:
@@ -113,6 +132,7 @@ def _entry(call: Call, services: Services, cost: Cost) -> Entry:
     clock, ask, error = services.clock, call.ask, call.error
     total_s = clock.monotonic() - call.started
     held = call.caller.held if call.caller is not None else None
+    recall = call.recall
     return Entry(
         request_id=call.request_id,
         at=clock.now().timestamp() - total_s,
@@ -133,4 +153,6 @@ def _entry(call: Call, services: Services, cost: Cost) -> Entry:
         total_s=total_s,
         is_stream=ask.is_stream,
         is_aborted=call.is_aborted,
+        cache="" if recall is None else recall.status.lower(),
+        shared_with="" if recall is None else recall.shared_with,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.config.callers import Budget
 from gateway.config.document import Document
@@ -30,6 +30,10 @@ from gateway.state.ledger import Ledger
 from gateway.telemetry.logs import CallLog
 from gateway.telemetry.metrics import Metrics
 
+if TYPE_CHECKING:
+    from gateway.pipeline.coalesce import Generation
+    from gateway.pipeline.recall import Memory
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -51,10 +55,28 @@ class Services:
     health: HealthBook
     retries: RetryBudget
     background: Background
+    memory: "Memory"
     may_cost: bool
     """Anonymous callers may reach targets that cost the operator money."""
     users: Users = field(default_factory=Users)
     """Who works with this configuration."""
+
+
+class Recall(NamedTuple):
+    """What the cache did for one call. `age_s` is of a kept answer, `provider` who made that.
+
+    `shared_with` is the request id of the call whose generation this one shares.
+    """
+
+    status: Literal["HIT", "MISS", "BYPASS", "SHARED"]
+    age_s: int | None = None
+    provider: str = ""
+    shared_with: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was made for this call itself."""
+        return self.status in {"HIT", "SHARED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,8 @@ class Call:
     started: float
     deadline: float
     client_request_id: str | None = None
+    headers: Mapping[str, str] | None = None
+    """What the request says besides, by names in any case; None if nobody knows."""
     caller: Caller | None = None
     is_hurried: bool = False
     """The caller wants it sooner than the configuration: being late says nothing of a target."""
@@ -161,6 +185,10 @@ class Call:
     """What it cost, once it is over; None before that."""
     kept: Awaitable[None] | None = None
     """The ledger has its entry; awaiting it waits until that is safe."""
+    recall: Recall | None = None
+    """What the cache did; None where the model has none."""
+    generation: "Generation | None" = None
+    """What several calls share, of which this is one."""
     held: Held | None = None
     """What a streamed reply holds; closed when the call ends."""
     hedged: Literal["", "won", "lost"] = ""

@@ -63,7 +63,7 @@ class Facts:
 
 
 def admitted(
-    targets: Sequence[Target], ask: Ask, caller: Caller, services: Services
+    targets: Sequence[Target], ask: Ask, caller: Caller | None, services: Services
 ) -> Sequence[Target]:
     """Return those of `targets` whose conditions the call meets, and whose context has room for it.
 
@@ -71,7 +71,7 @@ def admitted(
     that none meets: 403 `model_not_allowed` (plans, tags), 503 `unavailable` with `Retry-After`
     (hours), 400 `unsupported_feature` (streams), `context_length_exceeded`, `invalid_parameter`.
     """
-    if len(targets) == 1 and targets[0].when is None:
+    if caller is None or (len(targets) == 1 and targets[0].when is None):
         return targets
     facts = Facts(ask, caller, services)
     if any(target.when is not None for target in targets):

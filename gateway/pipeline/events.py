@@ -12,17 +12,13 @@ from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
 from gateway.schema.events import (
-    AudioDelta,
     Finish,
     Folder,
-    ReasoningDelta,
-    RefusalDelta,
     Started,
     StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
     is_meaningful,
+    said_by,
+    size_of,
 )
 from gateway.schema.failure import CallError, Failure
 from gateway.schema.reply import Answer, Events
@@ -47,7 +43,7 @@ async def whole(
             _note(event, call)
             folder.add(event)
             is_answered = is_answered or is_meaningful(event)
-            size += _size(event)
+            size += size_of(event)
             if size > MAX_ANSWER_CHARS:
                 raise UpstreamError(Failure.TRANSIENT, "the answer is too large")
     if not is_answered:
@@ -136,28 +132,10 @@ def _as_chat(
 
 
 def _note(event: StreamEvent, call: Call) -> None:
-    said = _said(event)
+    said = said_by(event)
     if said:
         call.written.add(len(said))
     elif isinstance(event, Usage):
         call.usage = event
     elif isinstance(event, Started) and event.model is not None:
         call.model = event.model
-
-
-def _said(event: StreamEvent) -> str:
-    match event:
-        case TextDelta() | ReasoningDelta() | RefusalDelta():
-            return event.text
-        case ToolCallDelta():
-            return event.arguments
-        case ToolCallStarted():
-            return event.name
-        case AudioDelta():
-            return event.transcript
-        case Started() | Finish() | Usage():
-            return ""
-
-
-def _size(event: StreamEvent) -> int:
-    return len(_said(event)) + len(getattr(event, "data", b""))

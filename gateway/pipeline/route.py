@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Literal
 
+from gateway.config.caching import ModelCache
 from gateway.config.conditions import When
 from gateway.config.transforms import Transforms
 from gateway.config.upstreams import Strategy
@@ -134,6 +135,7 @@ class Route:
     sticky_by: Literal["prompt", "caller"] = "prompt"
     transforms: Transforms | None = None
     hedge: Hedging | None = None
+    cache: ModelCache | None = None
 
 
 def name_of(connected: Connected, model: str) -> str:

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from gateway.pipeline import budget, conditions, order, plan, quota, route, transforms
-from gateway.pipeline.account import account
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.ending import end
 from gateway.pipeline.lenders import lent
+from gateway.pipeline.recall import recalled
+from gateway.pipeline.route import Route
 from gateway.pipeline.speaking import spoken
-from gateway.pipeline.tries import is_telling
-from gateway.pipeline.visit import Visit
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
 
@@ -38,13 +38,10 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name
-        added = lent(call, services)
-        able = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
-        admitted = conditions.admitted(able, call.ask, call.caller, services)
-        payable = budget.payable(call, admitted, services)
-        in_order = order.arranged(payable, found, call, services)
-        reply = await attempt(call, in_order, services, found.hedge)
-        reply = await spoken(reply, call, services)
+        if found.cache is None:
+            reply = await _make(call, found, services)
+        else:
+            reply = await recalled(call, found, services, _make)
         if call.ask.is_stream:
             call.first_at = services.clock.monotonic()
         yield reply
@@ -59,25 +56,20 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         call.error = CallError("internal_error", "something went wrong here; it has been logged")
         raise call.error from error
     finally:
-        # The caller's place is free before anything that may take time.
-        quota.leave(call, services)
-        services.metrics.in_flight -= 1
-        try:
-            if call.held is not None:
-                _tell_health(call, call.held.visit)
-                await call.held.release()
-        finally:
-            account(call, services)
-            quota.settle(call)
+        # What others still wait for is ended when it is over.
+        if call.generation is None or call.generation.leave(call):
+            await end(call, services)
 
 
-def _tell_health(call: Call, visit: Visit) -> None:
-    """Tell how a streamed answer ended; a caller that left says nothing of its target."""
-    if call.error is None:
-        if not call.is_aborted:
-            visit.answered()
-    elif call.error.failure is not None and is_telling(call, call.error.failure):
-        visit.failed(call.error.failure)
+async def _make(call: Call, found: Route, services: Services) -> Reply:
+    """Go on with the steps for which somebody is asked; maybe for several calls at once."""
+    added = lent(call, services)
+    able = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
+    admitted = conditions.admitted(able, call.ask, call.caller, services)
+    payable = budget.payable(call, admitted, services)
+    in_order = order.arranged(payable, found, call, services)
+    reply = await attempt(call, in_order, services, found.hedge)
+    return await spoken(reply, call, services)
 
 
 def _demand_ledger(services: Services) -> None:

@@ -96,6 +96,10 @@ class Watch:
         """Watch no more."""
         self._watches.open.discard(self)
 
+    def anew(self, task: asyncio.Task[Any], total_s: float) -> "Watch":
+        """Return a watch over another task, which goes on with the call."""
+        return Watch(self._watches, task, total_s)
+
     def arm(self, limit_s: float) -> None:
         """Let the wait that begins now last `limit_s` seconds, never past the call's deadline."""
         due = self._watches.now() + limit_s

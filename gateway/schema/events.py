@@ -151,6 +151,26 @@ def is_meaningful(event: StreamEvent) -> bool:
             return False
 
 
+def said_by(event: StreamEvent) -> str:
+    """Return the words of an event, whatever they are for."""
+    match event:
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
+            return event.text
+        case ToolCallDelta():
+            return event.arguments
+        case ToolCallStarted():
+            return event.name
+        case AudioDelta():
+            return event.transcript
+        case Started() | Finish() | Usage():
+            return ""
+
+
+def size_of(event: StreamEvent) -> int:
+    """Return how much an event says: characters, and bytes of sound."""
+    return len(said_by(event)) + len(getattr(event, "data", b""))
+
+
 def collect(events: Iterable[StreamEvent]) -> Collected:
     """Fold a generation's events into whole answers, choices in the order of their index."""
     folder = Folder()

@@ -116,3 +116,16 @@ class CallError(Exception):
         self.retry_after_s = retry_after_s
         self.headers = headers or {}
         self.failure = failure
+
+
+def again(error: CallError) -> CallError:
+    """Return the same error, to be raised in another task: each gathers a traceback of its own."""
+    return CallError(
+        error.code,
+        error.message,
+        param=error.param,
+        details=error.details,
+        retry_after_s=error.retry_after_s,
+        headers=error.headers,
+        failure=error.failure,
+    )

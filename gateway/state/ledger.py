@@ -44,6 +44,10 @@ class Entry:
     total_s: float
     is_stream: bool
     is_aborted: bool
+    cache: str = ""
+    """What the cache did: `hit`, `miss`, `bypass`, `shared`; empty where the model has none."""
+    shared_with: str = ""
+    """Of a call that was answered by another's generation: the request id of that one."""
 
 
 class Ledger(Protocol):

@@ -8,10 +8,12 @@ from gateway.config.document import Feeds
 from gateway.config.load import Loaded
 from gateway.config.problems import Finding
 from gateway.sdk.providers import Clock
+from gateway.state.cache import Cache
 from gateway.state.condition import Condition
 from gateway.state.counters import Counters
 from gateway.state.errors import StateError
 from gateway.state.feed import Feed
+from gateway.state.memory_cache import MemoryCache
 from gateway.state.memory_feed import MemoryFeed
 
 _EXTRA = "dynagate[valkey]"
@@ -31,6 +33,9 @@ class Shared(Protocol):
     def feed(self, name: str) -> Feed:
         """Return a new end of the feed of that name."""
 
+    def cache(self, name: str, *, size_bytes: int) -> Cache:
+        """Return the cache of that name, which holds so much at most."""
+
     async def keep(self) -> None:
         """Stay in touch with the server, until all is closed."""
 
@@ -47,6 +52,10 @@ class Unshared:
     def feed(self, name: str) -> Feed:
         """See `Shared.feed`."""
         return memory_feed(self._clock, self._feeds)
+
+    def cache(self, name: str, *, size_bytes: int) -> Cache:
+        """See `Shared.cache`."""
+        return MemoryCache(self._clock, size_bytes=size_bytes)
 
     async def keep(self) -> None:
         """See `Shared.keep`: there is nothing to do."""

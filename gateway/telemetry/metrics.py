@@ -108,6 +108,7 @@ class Metrics:
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
         self._failed: dict[tuple[str, str], int] = {}
         self.besides = Besides()
+        self._recalled: dict[tuple[str, str], int] = {}
         self.in_flight = 0
         self.feed_readers = 0
         self.dropped_feed_readers = 0
@@ -136,6 +137,11 @@ class Metrics:
         """Count one failed attempt."""
         key = (provider, failure)
         self._failed[key] = self._failed.get(key, 0) + 1
+
+    def recalled(self, model: str, result: str) -> None:
+        """Count one call of a model with a cache; `model` is the configured name."""
+        key = (model, result)
+        self._recalled[key] = self._recalled.get(key, 0) + 1
 
     def text(self) -> bytes:
         """Return the exposition in Prometheus' text format 0.0.4."""
@@ -186,6 +192,13 @@ class Metrics:
         )
         for pair, count in self._failed.items():
             failed.add_metric(list(pair), count)
+        recalled = CounterMetricFamily(
+            "dynagate_cache_calls",
+            "Calls of models with a cache, by what came of that.",
+            labels=("model", "result"),
+        )
+        for pair, count in self._recalled.items():
+            recalled.add_metric(list(pair), count)
         in_flight = GaugeMetricFamily("dynagate_in_flight", "Calls under way.")
         in_flight.add_metric([], self.in_flight)
         readers = GaugeMetricFamily("dynagate_feed_readers", "Readers of the live feeds.")
@@ -194,7 +207,7 @@ class Metrics:
             "dynagate_dropped_feed_readers", "Readers of a feed that were too slow for it."
         )
         dropped.add_metric([], self.dropped_feed_readers)
-        yield from (calls, seconds, first, tokens, failed, in_flight, readers, dropped)
+        yield from (calls, seconds, first, tokens, failed, recalled, in_flight, readers, dropped)
         ledger = self._ledger()
         rows = CounterMetricFamily("dynagate_ledger_rows", "Calls that the ledger has kept.")
         rows.add_metric([], ledger.rows)

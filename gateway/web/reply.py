@@ -119,6 +119,7 @@ async def answer(
             started=started,
             deadline=started + total_s,
             client_request_id=client_request_id(request),
+            headers=request.headers,
             is_hurried=given_s < inf,
         )
         if rendering.ask.is_stream and isinstance(rendering, TextRendering):

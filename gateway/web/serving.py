@@ -12,7 +12,7 @@ from multidict import istr
 
 from gateway.config.listeners import Bounds
 from gateway.dialects.errors import error_body, error_headers
-from gateway.pipeline.call import Call, Services
+from gateway.pipeline.call import Call, Recall, Services
 from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard, Price
@@ -147,10 +147,13 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
             headers[_OPENAI_REMAINING] = remaining
             headers[_OPENAI_RESET] = window.resets_in
         headers.update(call.limit_fields)
-    if call.target is not None:
+    if call.recall is not None:
+        headers |= _recall_headers(call.recall)
+    if call.target is not None or (call.recall is not None and call.recall.provider):
         headers[_X_MODEL] = _one_line(
             call.route_name if "*" not in call.route_name else call.ask.model[:256]
         )
+    if call.target is not None:
         headers[_X_PROVIDER] = call.target.connected.name
     if call.ask.ignored_params:
         headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
@@ -176,6 +179,15 @@ def server_timing(call: Call) -> str:
         call.upstream_s * 1000,
         (watch.now() - watch.began) * 1000,
     )
+
+
+def _recall_headers(recall: Recall) -> dict[str, str]:
+    headers: dict[str, str] = {"X-Cache": recall.status}
+    if recall.age_s is not None:
+        headers["Age"] = str(recall.age_s)
+    if recall.provider:
+        headers["X-Provider"] = recall.provider
+    return headers
 
 
 def _one_line(name: str) -> str:

@@ -21,7 +21,7 @@ from tests.docs.pages import ROOT, blocks, page, quoted, rows, section
 from tests.docs.settings import Key, keys
 
 PAGE = page("docs/operator.md")
-OTHER_PAGES = ("docs/routing.md", "docs/guards.md")
+OTHER_PAGES = ("docs/routing.md", "docs/guards.md", "docs/caching.md")
 TARGET = "models.<name>.targets[]."
 KINDS: dict[str, type[BaseModel]] = {
     "openai": OpenAISettings,
@@ -72,6 +72,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
     metrics.called(("openai_chat", "m", "p", 200), 1.0, 0.5, (1, 1))
     metrics.failed("p", "transient")
     metrics.besides.hedged("m", "won")
+    metrics.recalled("m", "hit")
     text = metrics.text().decode()
     exposed = dict(re.findall(r"(?m)^# TYPE (\S+) (\w+)$", text))
 

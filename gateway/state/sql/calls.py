@@ -84,6 +84,8 @@ def row_of(entry: Entry) -> Row:
         entry.total_s,
         entry.is_stream,
         entry.is_aborted,
+        entry.cache,
+        entry.shared_with,
     )
     return row if _is_clean(row) else _made_clean(row)
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from gateway.state.sql.noting import note_changes
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every revision that this gateway knows, the newest last: a start compares it without alembic."""
 
 metadata = MetaData()
@@ -95,6 +95,8 @@ calls = Table(
     Column("total_s", Float, nullable=False),
     Column("is_stream", Boolean, nullable=False),
     Column("is_aborted", Boolean, nullable=False),
+    Column("cache", Text, nullable=False, server_default=""),
+    Column("shared_with", Text, nullable=False, server_default=""),
     Index("ix_calls_key_id_at", "key_id", "at"),
 )
 

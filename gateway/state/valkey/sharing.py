@@ -4,9 +4,11 @@ import asyncio
 
 from gateway.config.document import Document
 from gateway.sdk.providers import Clock
+from gateway.state.cache import Cache
 from gateway.state.condition import Condition
 from gateway.state.counters import Counters
 from gateway.state.errors import StateError
+from gateway.state.memory_cache import MemoryCache
 from gateway.state.memory_feed import MemoryFeed
 from gateway.state.valkey.commands import ANSWER_S, Commands
 from gateway.state.valkey.counters import LEASE_S, ValkeyCounters
@@ -78,6 +80,10 @@ class ValkeyShared:
             self.condition,
             events=feeds.history.events,
         )
+
+    def cache(self, name: str, *, size_bytes: int) -> Cache:
+        """See `Shared.cache`."""
+        return MemoryCache(self._clock, size_bytes=size_bytes)
 
     async def keep(self) -> None:
         """See `Shared.keep`."""

@@ -29,6 +29,8 @@ ROW = {
     "total_s": 3.5,
     "is_stream": False,
     "is_aborted": True,
+    "cache": "shared",
+    "shared_with": "req_0",
 }
 
 
