@@ -11,6 +11,7 @@ from gateway.dialects.fields import Boolean, Integer, Kind, Number, Text, refusa
 from gateway.dialects.openai_messages import check_messages, to_messages
 from gateway.dialects.openai_modalities import audio_of, check_modalities
 from gateway.dialects.openai_tools import check_tools, tool_choice_of, tools_of
+from gateway.dialects.wishes import take_wishes
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest, JsonFormat
 from gateway.schema.failure import CallError
@@ -52,6 +53,7 @@ def parse_chat(document: JsonObject) -> Ask:
 
     Raises `missing_parameter` and `invalid_parameter` naming the field.
     """
+    wished = take_wishes(document)
     check_fields(document, FIELDS)
     if document.get("messages") is None:
         raise CallError(
@@ -82,6 +84,7 @@ def parse_chat(document: JsonObject) -> Ask:
         is_usage_wanted=stream_options.get("include_usage") is True,
         has_seed=document.get("seed") is not None,
         links=links,
+        wished=wished,
     )
 
 

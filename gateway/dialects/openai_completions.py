@@ -13,6 +13,7 @@ from gateway.dialects.openai_chat import (
     check_fields,
     check_stream_options,
 )
+from gateway.dialects.wishes import take_wishes
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import CompletionRequest
 from gateway.schema.events import Choice, Collected, Finish, Started, StreamEvent, TextDelta
@@ -48,6 +49,7 @@ _MAX_PROMPTS = 128
 
 def parse_completion(document: JsonObject) -> Ask:
     """Return the request that `document` makes; raises `missing_parameter`, `invalid_parameter`."""
+    wished = take_wishes(document)
     check_fields(document, FIELDS)
     prompt = document.get("prompt")
     if prompt is None:
@@ -67,6 +69,7 @@ def parse_completion(document: JsonObject) -> Ask:
         is_stream=document.get("stream") is True,
         is_usage_wanted=options.get("include_usage") is True,
         has_seed=document.get("seed") is not None,
+        wished=wished,
     )
 
 

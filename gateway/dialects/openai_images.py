@@ -12,10 +12,12 @@ import orjson
 
 from gateway.dialects.fields import Boolean, Choice, Integer, Kind, Text, refusal
 from gateway.dialects.openai_chat import check_fields, with_model
+from gateway.dialects.wishes import take_wishes
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.images import Finishing, ImageAnswer, ImageEditRequest, ImageRequest, Picture
 from gateway.schema.json import JsonObject
+from gateway.schema.wishes import Wished
 
 IMAGE_FIELDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -42,6 +44,7 @@ _SMALLEST, _LARGEST = 64, 2048
 
 def parse_images(document: JsonObject, *, random_seed: int) -> Ask:
     """Return the request that `document` makes; `random_seed` stands in for one not given."""
+    wished = take_wishes(document)
     document = with_model(document, DEFAULT_MODEL)
     check_fields(document, IMAGE_FIELDS)
     if document.get("prompt") is None:
@@ -60,6 +63,7 @@ def parse_images(document: JsonObject, *, random_seed: int) -> Ask:
             quality=document.get("quality"),
             style=document.get("style"),
         ),
+        wished,
     )
 
 
@@ -126,7 +130,9 @@ def render_images(made: ImageAnswer, urls: Sequence[str], *, created: int) -> by
     return orjson.dumps({"created": created, "data": data})
 
 
-def _ask(document: JsonObject, request: ImageRequest | ImageEditRequest) -> Ask:
+def _ask(
+    document: JsonObject, request: ImageRequest | ImageEditRequest, wished: Wished | None = None
+) -> Ask:
     if document.get("stream"):
         message = "pictures come whole here: leave stream out"
         raise CallError("unsupported_feature", message, param="stream")
@@ -140,6 +146,7 @@ def _ask(document: JsonObject, request: ImageRequest | ImageEditRequest) -> Ask:
         answer="thing",
         has_seed=document.get("seed") is not None,
         finishing=Finishing(request.width, request.height, request.media_type),
+        wished=wished,
     )
 
 

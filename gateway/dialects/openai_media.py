@@ -15,6 +15,7 @@ import orjson
 from gateway.dialects.fields import Choice, Integer, Kind, Number, Text, refusal
 from gateway.dialects.openai_chat import check_fields, with_model
 from gateway.dialects.subtitles import srt, vtt
+from gateway.dialects.wishes import take_wishes
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.audio import Segment, SpeechRequest, Transcript, TranscriptionRequest, Word
 from gateway.schema.embeddings import EmbeddingRequest, Embeddings
@@ -58,6 +59,7 @@ _DEFAULT_VOICE = "alloy"
 
 def parse_embeddings(document: JsonObject) -> Ask:
     """Return the request that `document` makes."""
+    wished = take_wishes(document)
     check_fields(document, EMBEDDING_FIELDS)
     are_tokens = _are_tokens(document.get("input"))
     texts = () if are_tokens else _texts(document)
@@ -76,6 +78,7 @@ def parse_embeddings(document: JsonObject) -> Ask:
         wire=Wire.OPENAI_EMBEDDINGS,
         document=document,
         answer="thing",
+        wished=wished,
     )
 
 
@@ -93,6 +96,7 @@ def render_embeddings(made: Embeddings, *, model: str, is_base64: bool) -> bytes
 
 def parse_moderation(document: JsonObject) -> Ask:
     """Return the request that `document` makes."""
+    wished = take_wishes(document)
     document = with_model(document, DEFAULT_MODERATION)
     check_fields(document, MODERATION_FIELDS)
     texts = _texts(document)
@@ -103,6 +107,7 @@ def parse_moderation(document: JsonObject) -> Ask:
         needs=frozenset({Feature.MODERATION}),
         document=document,
         answer="thing",
+        wished=wished,
     )
 
 
@@ -123,6 +128,7 @@ def render_moderation(made: Moderation, *, model: str, request_id: str) -> bytes
 
 def parse_speech(document: JsonObject) -> Ask:
     """Return the request that `document` makes."""
+    wished = take_wishes(document)
     check_fields(document, SPEECH_FIELDS)
     if document.get("input") is None:
         raise CallError(
@@ -135,6 +141,7 @@ def parse_speech(document: JsonObject) -> Ask:
         needs=frozenset({Feature.SPEECH}),
         document=document,
         answer="bytes",
+        wished=wished,
     )
 
 

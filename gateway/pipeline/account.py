@@ -51,6 +51,7 @@ def account(call: Call, services: Services) -> None:
     status = _status(call)
     tokens = (usage.total_in, usage.total_out) if usage else (0, 0)
     first_s = None if call.first_at is None else call.first_at - call.started
+    _note_speed(call, tokens, now)
     ask = call.ask
     services.metrics.called(
         (ask.dialect, call.route_name or "-", provider, status), now - call.started, first_s, tokens
@@ -113,6 +114,15 @@ def _attempts(call: Call, services: Services) -> JsonObject:
         said["hedged"] = call.hedged
         services.metrics.besides.hedged(call.route_name, call.hedged)
     return said
+
+
+def _note_speed(call: Call, tokens: tuple[int, int], now: float) -> None:
+    """Note how fast the target wrote a stream that nobody read aloud meanwhile."""
+    if call.first_at is None or call.target is None or call.error is not None:
+        return
+    if call.voice is None:
+        _read, written = tokens
+        call.target.health.wrote(written, now - call.first_at)
 
 
 def _bill(usage: Usage | None, cost: Cost) -> JsonObject:

@@ -11,7 +11,7 @@ from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.prices import Cost, Prices
 from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.route import Router, Target
+from gateway.pipeline.route import Route, Router, Target
 from gateway.pipeline.users import Users
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.waiting import WaitingRoom
@@ -23,6 +23,7 @@ from gateway.schema.failure import CallError, Failure
 from gateway.schema.images import Picture
 from gateway.schema.meter import Written
 from gateway.schema.usage import Usage
+from gateway.schema.wishes import Wishes
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Background, Clock
 from gateway.state.counters import Demand, Lease
@@ -140,6 +141,10 @@ class Call:
     limit_fields: Mapping[str, str] = field(default_factory=dict)
     """Headers that tell of limits besides `X-RateLimit-*`."""
     route_name: str = ""
+    wishes: Wishes | None = None
+    """What its caller wants of the choice who answers; None: nothing."""
+    further: tuple[tuple[str, Route], ...] = ()
+    """More names to ask after the ask's model, and their routes."""
     target: Target | None = None
     tried: list[Tried] = field(default_factory=list)
     attempts: int = 0

@@ -43,7 +43,7 @@ def fingerprint(call: Call, route: Route) -> str | None:
     the same targets in one dialect, whole or as a stream.
     """
     ask = call.ask
-    if call.caller is None or not is_repeatable(ask):
+    if call.caller is None or call.wishes is not None or not is_repeatable(ask):
         return None
     held = call.caller.held
     try:

@@ -76,6 +76,7 @@ class TargetHealth:
         "name",
         "probe",
         "since",
+        "tokens_a_s",
         "turn",
         "whole_s",
         "whole_times",
@@ -104,6 +105,8 @@ class TargetHealth:
         self.whole_s: float | None = None
         self.first_token_times = Times()
         self.whole_times = Times()
+        self.tokens_a_s: float | None = None
+        """How fast streams are written, from their first piece on."""
         self.is_key = False
         """Whether it is one of a provider's several keys, for all of its models."""
         self.turn = 0
@@ -194,6 +197,11 @@ class TargetHealth:
         """
         (self.first_token_times if is_stream else self.whole_times).add(seconds)
 
+    def wrote(self, tokens: int, seconds: float) -> None:
+        """Note how long a stream took from its first piece to its end."""
+        if tokens > 1 and seconds > 0:
+            self.tokens_a_s = _average(self.tokens_a_s, tokens / seconds)
+
     def answered(self, epoch: int) -> None:
         """Note a call that came to its end well."""
         if epoch == self.epoch and self.condition is Condition.CLOSED:
@@ -262,6 +270,7 @@ class TargetHealth:
             "failures": self.failures,
             "first_token_ms": _milliseconds(self.first_token_s),
             "whole_ms": _milliseconds(self.whole_s),
+            "tokens_a_s": None if self.tokens_a_s is None else round(self.tokens_a_s, 1),
             "in_flight": self.in_flight,
         }
 

@@ -1,6 +1,6 @@
 """In which order the targets that can answer are asked: by the route's strategy, tier by tier."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import chain, groupby
 from math import inf, log
@@ -10,9 +10,11 @@ from gateway.pipeline.budget import most_of
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.keys import by_key
 from gateway.pipeline.route import Route, Target
+from gateway.pipeline.wishes import parts
 from gateway.schema.ask import Ask
 from gateway.schema.chat import ChatRequest
 from gateway.schema.failure import CallError
+from gateway.schema.wishes import Sort, Wishes
 
 _REMEMBERED_S = 60.0
 """A time counts for so long; then one call measures again, lest who was slow be slow for ever."""
@@ -27,8 +29,61 @@ def arranged(
     Those that are known to take longer than a hurried caller has come last. Of a provider with
     several keys each stands there once for each of them.
     """
+    if call.wishes is not None:
+        return by_key(_wished(targets, route, call.wishes, call, services), services)
+    return by_key(_by_strategy(targets, route, call, services), services)
+
+
+def _wished(
+    targets: Sequence[Target], route: Route, wishes: Wishes, call: Call, services: Services
+) -> Sequence[Target]:
+    """Return the targets of each name that is asked as its caller wants them, name by name."""
+    groups: list[list[Target]] = []
+    left = list(targets)
+    for part in parts(route, call):
+        own = {target.name for target in part.targets}
+        group = [target for target in left if target.name in own]
+        left = [target for target in left if target.name not in own]
+        groups.append(_of_one_name(group, part, wishes, call, services))
+    joined = list(chain.from_iterable(groups))
+    if wishes.sort is not None and wishes.is_across_models:
+        joined.sort(key=_sort_key(wishes.sort, call, services))
+    return joined
+
+
+def _of_one_name(
+    group: list[Target], route: Route, wishes: Wishes, call: Call, services: Services
+) -> list[Target]:
+    if wishes.sort is not None:
+        group = sorted(group, key=_sort_key(wishes.sort, call, services))
+    elif group:
+        group = list(_by_strategy(group, route, call, services))
+    places = {name: place for place, name in enumerate(wishes.order)}
+    if places:
+        last = len(places)
+        group.sort(
+            key=lambda one: min(places.get(one.name, last), places.get(one.connected.name, last))
+        )
+    # What stands in `order` is all that is left then, and one may follow the other.
+    return group if wishes.allows_fallbacks or wishes.order else group[:1]
+
+
+def _sort_key(sort: Sort, call: Call, services: Services) -> Callable[[Target], float]:
+    now = services.clock.monotonic()
+    match sort:
+        case "price":
+            return lambda one: _price(one, call, services)
+        case "latency":
+            return lambda one: _latency(one, call.ask, now)
+        case "throughput":
+            return lambda one: -inf if one.health.tokens_a_s is None else -one.health.tokens_a_s
+
+
+def _by_strategy(
+    targets: Sequence[Target], route: Route, call: Call, services: Services
+) -> Sequence[Target]:
     if len(targets) == 1:
-        return by_key(targets, services)
+        return targets
     if route.strategy != "ordered":
         tiers = [list(tier) for _, tier in groupby(targets, lambda target: target.tier)]
         turn = services.health.turn(route.name) if route.strategy == "round_robin" else 0
@@ -36,7 +91,7 @@ def arranged(
     if call.is_hurried:
         left_s = call.watch.deadline - call.watch.now()
         targets = sorted(targets, key=lambda target: (_usual_s(target, call.ask) or 0) > left_s)
-    return by_key(targets, services)
+    return targets
 
 
 def _tier(  # noqa: PLR0911 - one case a strategy.

@@ -32,6 +32,7 @@ class Cost(NamedTuple):
 
 
 FREE = Cost(0, "")
+_NOTHING = Price()
 
 
 class Prices:
@@ -69,16 +70,18 @@ class Prices:
         self, target: Target, usage: Usage, *, images: int = 0, audio_s: float = 0.0
     ) -> int | None:
         """Return what so much of `target` costs, in millionths of a US dollar; None: not known."""
+        rates = self.rates(target, usage)
+        return None if rates is None else rates.micros(usage, images=images, audio_s=audio_s)
+
+    def rates(self, target: Target, usage: Usage) -> Rates | None:
+        """Return what one of each costs at `target` for a request of that size; None: unknown."""
         price = target.card.price
         if price is not None:
-            return self._rates_of(price).micros(usage, images=images, audio_s=audio_s)
+            return self._rates_of(price)
         if not target.connected.is_paid:
-            return 0
+            return self._rates_of(_NOTHING)
         listed = self._find(target)
-        if listed is None:
-            return None
-        rates = listed_rates(listed, usage, self._clock.now())
-        return rates.micros(usage, images=images, audio_s=audio_s)
+        return None if listed is None else listed_rates(listed, usage, self._clock.now())
 
     def _list_cost(self, target: Target, call: "Call") -> Cost:
         listed = self._find(target)

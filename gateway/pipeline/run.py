@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import budget, conditions, order, plan, quota, route, transforms
+from gateway.pipeline import budget, conditions, order, plan, quota, route, transforms, wishes
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.ending import end
@@ -32,6 +32,7 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         call.caller = services.identifier.identify(call.presented)
         call.may_cost = services.may_cost
         plan.hold(call, services)
+        wishes.hold(call, services)
         _demand_ledger(services)
         if services.router.has_transforms:
             transforms.apply(call, services)
@@ -63,12 +64,15 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
 
 async def _make(call: Call, found: Route, services: Services) -> Reply:
     """Go on with the steps for which somebody is asked; maybe for several calls at once."""
+    asked = wishes.joined(found, call)
     added = lent(call, services)
-    able = route.candidates(found, call.ask, may_cost=call.may_cost, lent=added)
+    able = route.candidates(asked, call.ask, may_cost=call.may_cost, lent=added)
     admitted = conditions.admitted(able, call.ask, call.caller, services)
-    payable = budget.payable(call, admitted, services)
+    wanted = wishes.kept(admitted, call, services)
+    payable = budget.payable(call, wanted, services)
     in_order = order.arranged(payable, found, call, services)
     reply = await attempt(call, in_order, services, found.hedge)
+    wishes.answered(found, call)
     return await spoken(reply, call, services)
 
 

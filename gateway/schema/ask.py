@@ -11,6 +11,7 @@ from gateway.schema.embeddings import EmbeddingRequest
 from gateway.schema.images import Finishing, ImageEditRequest, ImageRequest
 from gateway.schema.json import JsonObject, Wire
 from gateway.schema.moderation import ModerationRequest
+from gateway.schema.wishes import Wished
 
 
 class Feature(StrEnum):
@@ -80,6 +81,8 @@ class Ask:
     """What is done to the pictures that answer it."""
     referrer: str | None = None
     ignored_params: tuple[str, ...] = ()
+    wished: Wished | None = None
+    """What its caller wants of the choice who answers."""
 
     def meaning(self) -> Request:
         """Return the request in canonical form; may raise `CallError` for what that cannot say."""

@@ -77,7 +77,9 @@ class ModelCard(BaseModel):
     limits of those knobs, both ends included. `deterministic`: the same request and seed give the
     same picture. `fetches_links`: its host is out on the internet and gets the URLs of callers'
     pictures itself; for every other the gateway fetches them and sends what is there.
-    `prices_of`: the provider of `genai-prices` whose prices hold where `price` says nothing.
+    `routes_itself`: its host chooses models and providers by `models`, `provider` and `route` of a
+    request, and gets these as they are. `prices_of`: the provider of `genai-prices` whose prices
+    hold where `price` says nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -97,6 +99,7 @@ class ModelCard(BaseModel):
     ranges: Mapping[str, tuple[float, float]] | None = None
     deterministic: bool | None = None
     fetches_links: bool | None = None
+    routes_itself: bool | None = None
     price: Price | None = None
     prices_of: str | None = None
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gateway import __version__
-from gateway.dialects import openai_chat, openai_completions, openai_images, openai_media
+from gateway.dialects import openai_chat, openai_completions, openai_images, openai_media, wishes
 from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
 from gateway.dialects.dynaspark_image import IMAGE_PARAMETERS
 from gateway.dialects.fields import Kind
@@ -71,12 +71,12 @@ def document(table: Iterable[Path], base: str) -> JsonObject:
             "schemas": {
                 "Error": _ERROR,
                 **{name: _schema(kinds, ["user_input"]) for name, kinds in _BY_URL.items()},
-                "Chat": _schema(openai_chat.FIELDS, ["model", "messages"]),
-                "Completion": _schema(openai_completions.FIELDS, ["model", "prompt"]),
-                "Embedding": _schema(openai_media.EMBEDDING_FIELDS, ["model", "input"]),
-                "Image": _schema(openai_images.IMAGE_FIELDS, ["prompt"]),
-                "Moderation": _schema(openai_media.MODERATION_FIELDS, ["input"]),
-                "Speech": _schema(openai_media.SPEECH_FIELDS, ["model", "input"]),
+                "Chat": _openai(openai_chat.FIELDS, ["model", "messages"]),
+                "Completion": _openai(openai_completions.FIELDS, ["model", "prompt"]),
+                "Embedding": _openai(openai_media.EMBEDDING_FIELDS, ["model", "input"]),
+                "Image": _openai(openai_images.IMAGE_FIELDS, ["prompt"]),
+                "Moderation": _openai(openai_media.MODERATION_FIELDS, ["input"]),
+                "Speech": _openai(openai_media.SPEECH_FIELDS, ["model", "input"]),
             },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
@@ -126,6 +126,13 @@ def _operation(entry: Path, method: str, path: str) -> JsonObject:
             content["application/x-www-form-urlencoded"] = reference
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _openai(fields: Mapping[str, Kind], required: list[str]) -> JsonObject:
+    """Return the schema of a body of OpenAI's API, and of what callers add to it here."""
+    schema = _schema(fields, required)
+    schema["properties"][wishes.OWN] = wishes.describe()
+    return schema
 
 
 def _schema(fields: Mapping[str, Kind], required: list[str]) -> JsonObject:

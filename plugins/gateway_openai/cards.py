@@ -36,16 +36,24 @@ _CHATS = (
 
 
 def card_of(
-    model: str, *, fetches_links: bool | None = None, prices_of: str | None = None
+    model: str,
+    *,
+    fetches_links: bool | None = None,
+    prices_of: str | None = None,
+    routes_itself: bool | None = None,
 ) -> ModelCard:
     """Return the card; a configured one wins over it.
 
-    `fetches_links` is what the host does, `prices_of` what `genai-prices` calls it.
+    `fetches_links` and `routes_itself` are what the host does, `prices_of` what `genai-prices`
+    calls it.
     """
     for sort in _SORTS:
         if re.search(sort.name, model, re.IGNORECASE):
             return ModelCard(
-                input_modalities=sort.takes, output_modalities=sort.makes, prices_of=prices_of
+                input_modalities=sort.takes,
+                output_modalities=sort.makes,
+                prices_of=prices_of,
+                routes_itself=routes_itself,
             )
     chat = next(sort for sort in _CHATS if re.search(sort.name, model, re.IGNORECASE))
     return ModelCard(
@@ -54,4 +62,5 @@ def card_of(
         json_object=True,
         fetches_links=fetches_links,
         prices_of=prices_of,
+        routes_itself=routes_itself,
     )

@@ -19,6 +19,7 @@ class Host(BaseModel):
     usage: UsageStyle = "stream_options"
     max_tokens_field: str = "max_tokens"
     needs_key: bool = True
+    routes_itself: bool | None = None
     prices_of: str | None = None
 
 

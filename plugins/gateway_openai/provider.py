@@ -63,6 +63,7 @@ class OpenAI:
         self._fetch = deps.fetch
         self._fetches_links = settings.fetches_links()
         self._prices_of = settings.prices_of()
+        self._routes_itself = settings.routes_itself()
         self._host = Reached(deps.http, row.base_url, headers)
 
     def forward(
@@ -161,8 +162,13 @@ class OpenAI:
         return media.transcript_of(await reply_of(exchange))
 
     def card(self, model: str) -> ModelCard:
-        """Say what the name of a model tells of it, and its host of links and prices."""
-        return card_of(model, fetches_links=self._fetches_links, prices_of=self._prices_of)
+        """Say what the name of a model tells of it, and its host of links, prices and routing."""
+        return card_of(
+            model,
+            fetches_links=self._fetches_links,
+            prices_of=self._prices_of,
+            routes_itself=self._routes_itself,
+        )
 
     async def probe(self, model: str) -> None:
         """Ask for the list of models, which costs nothing anywhere; it is not read.

@@ -99,6 +99,20 @@ class OpenAISettings(BaseModel):
             None,
         )
 
+    def routes_itself(self) -> bool | None:
+        """Return True where the host chooses models and providers by fields of the request.
+
+        By its name, whatever the address: a proxy before it changes nothing; else by its address.
+        """
+        rows = hosts()
+        if self.host is not None:
+            return rows[self.host].routes_itself
+        where = urlsplit(self.base_url or "").hostname
+        is_known = any(
+            row.routes_itself and urlsplit(row.base_url).hostname == where for row in rows.values()
+        )
+        return True if is_known else None
+
     def missing(self) -> str | None:
         """Return why this provider cannot work yet: its key is empty, or needed and not there."""
         if self.api_key is not None and not self.api_key.get_secret_value():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.dialects import openai_chat, openai_completions
+from gateway.dialects import openai_chat, openai_completions, wishes
 from gateway.dialects.dynaspark import AUDIO_PARAMETERS, TEXT_PARAMETERS
 from gateway.dialects.dynaspark_image import IMAGE_PARAMETERS
 from gateway.dialects.fields import Boolean, Choice, Integer, Kind, Number, Text
@@ -97,13 +97,19 @@ def test_every_header_that_pages_may_read_is_described() -> None:
 async def test_the_python_example_streams_an_answer(
     gateway: Running, upstream: FakeUpstream
 ) -> None:
-    (example,) = blocks(PAGE, "python")
+    example, _of_wishes = blocks(PAGE, "python")
     upstream.default = reply("Hello to you")
 
     printed = await asyncio.to_thread(run_python, example, gateway.url)
 
     assert printed == "Hello to you"
     assert upstream.requests[0].is_stream
+
+
+def test_every_member_of_a_callers_wishes_is_described_and_no_other() -> None:
+    table = [row[0].strip("`") for row in rows(section(PAGE, "Who answers: what you want"))]
+
+    assert sorted(table) == sorted(wishes.OWN_MEMBERS)
 
 
 async def test_the_curl_example_answers(gateway: Running, tmp_path: Path) -> None:

@@ -136,10 +136,11 @@ async def test_callers_notice_nothing_and_the_operator_is_told_once(
     assert set(before + during) == {200}
     said = served.heard.said
     # The ledger has a connection of its own, and fails by itself.
-    of_calls = [level for level, message in said if "calls" in message]
+    of_calls = [message for _, message in said if "calls" in message]
     said = [(level, message) for level, message in said if "calls" not in message]
     assert [level for level, _ in said] == ["WARNING", "INFO"], said
-    assert of_calls.count("WARNING") <= 2, "slow once, failing once"
+    # How often it was slow is the machine's business as well.
+    assert sum("fails, so calls" in message for message in of_calls) <= 1
     assert PASSWORD not in str(served.heard.said)
     assert ("did not answer within 2 s" in said[0][1]) == (fault == "stopped")
     # What changes from here on is noticed, and what was counted is kept.

@@ -84,3 +84,19 @@ def test_the_prices_of_a_host_are_known_by_its_name_or_address(
     settings: dict[str, str], prices_of: str | None
 ) -> None:
     assert OpenAISettings.model_validate(settings).prices_of() == prices_of
+
+
+@pytest.mark.parametrize(
+    ("settings", "routes"),
+    [
+        ({"host": "openrouter", "api_key": "k"}, True),
+        ({"host": "openrouter", "base_url": "http://127.0.0.1:1/v1"}, True),
+        ({"base_url": "https://openrouter.ai/api/v1"}, True),
+        ({"base_url": "https://api.openai.com/v1"}, None),
+        ({"host": "groq"}, None),
+    ],
+)
+def test_openrouter_chooses_by_fields_of_the_request(
+    settings: dict[str, str], routes: bool | None
+) -> None:
+    assert OpenAISettings.model_validate(settings).routes_itself() is routes
