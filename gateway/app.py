@@ -46,6 +46,7 @@ from gateway.web.album import Album
 from gateway.web.feed_paths import end_feeds
 from gateway.web.feeds import open_feeds
 from gateway.web.middleware import name_request, render_errors
+from gateway.web.once import Once
 from gateway.web.routes import add_routes
 from gateway.web.serving import PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
 from gateway.web.snapshot import Snapshot
@@ -114,6 +115,9 @@ async def open_gateway(
         routes = routes_of(document, connected, health)
         if document.health.probes:
             stack.callback(background.start("probes", Probes(health, background).run()))
+        # Calls that go on without a caller end before what answers and counts them.
+        calls = Background()
+        stack.push_async_callback(calls.aclose)
         services = Services(
             document=document,
             router=Router(routes),
@@ -144,7 +148,7 @@ async def open_gateway(
                 shared.cache("answers", size_bytes=document.cache.size_bytes),
                 document.cache,
                 clock,
-                background,
+                calls,
             ),
             may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
@@ -170,6 +174,11 @@ async def open_gateway(
             open_feeds(shared, services, album, background) if document.has_feeds else None,
             state,
             shared,
+            Once(
+                shared.cache("idempotency", size_bytes=document.idempotency.size_bytes),
+                document.idempotency,
+                calls,
+            ),
         )
         public = web.Application(middlewares=[name_request, render_errors])
         public[SERVING] = serving

@@ -1,4 +1,4 @@
-"""Answers that serve more than once: `models.<name>.cache` and `cache`."""
+"""Answers that serve more than once: `models.<name>.cache`, `cache` and `idempotency`."""
 
 from pydantic import Field
 
@@ -22,3 +22,12 @@ class Cache(Section):
     size_bytes: int = Field(64 * _MIB, ge=_MIB)
     answer_bytes: int = Field(_MIB, ge=1024)
     """A larger answer is not kept; of one that is shared, readers are no further apart."""
+
+
+class Idempotency(Section):
+    """`idempotency`: what is kept of answers to requests with an `Idempotency-Key`."""
+
+    keep_hours: float = Field(24.0, gt=0, le=168)
+    size_bytes: int = Field(64 * _MIB, ge=_MIB)
+    answer_bytes: int = Field(4 * _MIB, ge=1024)
+    """The body of a larger answer is not kept."""

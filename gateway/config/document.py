@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.caching import Cache
+from gateway.config.caching import Cache, Idempotency
 from gateway.config.callers import Auth, Limits, Plan
 from gateway.config.database import check_postgres, is_postgres
 from gateway.config.ledger import Ledger
@@ -141,6 +141,7 @@ class Document(Section):
     health: Health = Health()
     retries: Retries = Retries()
     cache: Cache = Cache()
+    idempotency: Idempotency = Idempotency()
     logs: Logs = Logs()
     plugins: Plugins = Plugins()
     chat: Chat = Chat()

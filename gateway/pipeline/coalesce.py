@@ -119,6 +119,10 @@ class Generation:
 
     async def run(self, make: _Make, on_over: Callable[[], None]) -> None:
         """Make the answer, and hand it over; at the end, `on_over`."""
+        with self._services.users.held():
+            await self._run(make, on_over)
+
+    async def _run(self, make: _Make, on_over: Callable[[], None]) -> None:
         self._has_begun = True
         call, whole = self.owner, None
         error: CallError | None = CallError("unavailable", "the gateway is stopping")

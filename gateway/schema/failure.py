@@ -68,6 +68,7 @@ CODES: dict[str, tuple[int, ErrorType]] = {
     "method_not_allowed": (405, _INVALID),
     "request_timeout": (408, _INVALID),
     "conflict": (409, _INVALID),
+    "idempotency_key_reused": (409, _INVALID),
     "expired": (410, _INVALID),
     "version_stale": (412, _INVALID),
     "too_large": (413, _INVALID),

@@ -8,6 +8,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from gateway.schema.failure import CallError
 from gateway.web.malformed import bad_request
 from gateway.web.protocol import Protocol
+from gateway.web.sameness import note_body
 
 
 async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
@@ -21,9 +22,10 @@ async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> b
         check_head(request, limit)
         # Most bodies come with their head; those cost no timer.
         if request.content.is_eof():
-            return await _read(request, limit)
-        async with asyncio.timeout(timeout_s):
-            return await _read(request, limit)
+            body = await _read(request, limit)
+        else:
+            async with asyncio.timeout(timeout_s):
+                body = await _read(request, limit)
     except TimeoutError:
         error = CallError("request_timeout", f"the body was not complete after {timeout_s:g} s")
         raise last_answer(request, error) from None
@@ -31,6 +33,8 @@ async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> b
         raise last_answer(request, bad_request("the body is malformed")) from None
     except CallError as error:
         raise last_answer(request, error) from None
+    note_body(request, body)
+    return body
 
 
 def check_head(request: web.BaseRequest, limit: int) -> None:

@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from gateway.schema.failure import CallError
 from gateway.web.body import check_head, last_answer
+from gateway.web.sameness import LATER, Parts, note_parts, parts_of
 from gateway.web.serving import SERVING
 
 _FIELD_BYTES = 64 * 1024
@@ -49,7 +50,12 @@ async def form_of(request: web.Request, *files: str) -> AsyncGenerator[Form]:
         path = Path(folder.name)
         yield await _read_form(request, path, files, (bounds.body_bytes, bounds.body_s))
     finally:
-        folder.cleanup()
+        # Who goes on without its caller still reads the files.
+        later = request.get(LATER)
+        if later is None:
+            folder.cleanup()
+        else:
+            later.append(folder.cleanup)
 
 
 async def _read_form(
@@ -78,6 +84,7 @@ async def _read_form(
 
 async def _read(request: web.Request, folder: Path, files: tuple[str, ...], limit: int) -> Form:
     form, size, count = Form(), 0, 0
+    parts = parts_of(request)
     reader = await request.multipart()
     while (part := await reader.next()) is not None:
         count += 1
@@ -86,35 +93,43 @@ async def _read(request: web.Request, folder: Path, files: tuple[str, ...], limi
         name = part.name.removesuffix("[]")
         if name in files:
             path = folder / str(count)
-            size += await _to_disk(part, path, limit - size)
+            size += await _to_disk(part, path, limit - size, parts)
             named = FormFile(path, (part.filename or name)[:255])
             form.files.setdefault(name, []).append(named)
         else:
-            size += await _to_memory(part, form)
+            size += await _to_memory(part, form, parts)
         if size > limit:
             raise CallError("too_large", f"the form is larger than {limit} bytes")
+    note_parts(request, parts)
     return form
 
 
-async def _to_disk(part: BodyPartReader, path: Path, limit: int) -> int:
+async def _to_disk(part: BodyPartReader, path: Path, limit: int, parts: Parts | None) -> int:
     size = 0
+    if parts is not None:
+        parts.begin(part.name, part.filename)
     with path.open("wb") as file:
         while piece := await part.read_chunk(_PIECE_BYTES):
             size += len(piece)
             if size > limit:
                 return size
+            if parts is not None:
+                parts.add(piece)
             # A thread for each quarter of a megabyte: a disk may be slow, the loop must not be.
             await asyncio.to_thread(file.write, piece)
     return size
 
 
-async def _to_memory(part: BodyPartReader, form: Form) -> int:
+async def _to_memory(part: BodyPartReader, form: Form, parts: Parts | None) -> int:
     name = (part.name or "")[:64]
     data = b""
     while piece := await part.read_chunk(_FIELD_BYTES):
         data += piece
         if len(data) > _FIELD_BYTES:
             raise CallError("too_large", f"{name} is larger than {_FIELD_BYTES} bytes", param=name)
+    if parts is not None:
+        parts.begin(part.name, None)
+        parts.add(data)
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -32,7 +32,8 @@ from gateway.schema.json import JsonObject
 from gateway.web.access import check_prefetch
 from gateway.web.body import read_body
 from gateway.web.feeds import Feeds, may_appear
-from gateway.web.reply import StreamRendering, TextRendering, answer
+from gateway.web.rendering import StreamRendering, TextRendering
+from gateway.web.reply import answer
 from gateway.web.serving import SERVING, shared_headers
 from gateway.web.snapshot import services_of
 

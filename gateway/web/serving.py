@@ -21,6 +21,7 @@ from gateway.state.shared import Shared
 from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
+from gateway.web.once import Once
 from gateway.web.snapshot import Snapshot
 from gateway.web.stream import Pinger
 
@@ -60,6 +61,7 @@ class Serving:
     """None where they are off."""
     state: State
     shared: Shared
+    once: Once
     is_draining: bool = False
     notices: list[str] = field(default_factory=list)
 
