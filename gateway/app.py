@@ -22,6 +22,7 @@ from gateway.pipeline.call import Services
 from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Identifier
+from gateway.pipeline.news import HealthNews
 from gateway.pipeline.prices import open_prices
 from gateway.pipeline.probes import Probes
 from gateway.pipeline.recall import Memory
@@ -113,6 +114,9 @@ async def open_gateway(
         }
         health = HealthBook(document.health, clock)
         routes = routes_of(document, connected, health)
+        notices = shared.notices("health")
+        if notices is not None:
+            stack.callback(background.start("news", HealthNews(health, notices).run()))
         if document.health.probes:
             stack.callback(background.start("probes", Probes(health, background).run()))
         # Calls that go on without a caller end before what answers and counts them.

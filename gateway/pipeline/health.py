@@ -26,6 +26,7 @@ _WEIGHT = 0.2
 _LEAD_S = 1.0
 """So long before a rest ends a free look begins: whoever is back is not kept waiting for it."""
 _LOOKS_TO_A_CALL = 4
+_MOST_TOLD_S = 86_400.0
 _LASTING = frozenset(
     {
         Failure.CREDENTIAL,
@@ -61,7 +62,6 @@ class TargetHealth:
         "_book",
         "_failed_looks",
         "_is_looked_at",
-        "_rests",
         "_until",
         "_wants_look",
         "condition",
@@ -75,6 +75,7 @@ class TargetHealth:
         "measured_at",
         "name",
         "probe",
+        "rests",
         "since",
         "tokens_a_s",
         "turn",
@@ -85,7 +86,8 @@ class TargetHealth:
 
     def __init__(self, book: "HealthBook", name: str, family: str) -> None:
         self._book = book
-        self._rests = 0
+        self.rests = 0
+        """In a row; each makes the next longer."""
         self._until = 0.0
         self._failed_looks = 0
         self._wants_look = self._is_looked_at = False
@@ -188,6 +190,7 @@ class TargetHealth:
         if self.condition is Condition.HALF_OPEN and epoch == self.epoch:
             self.failures = self._failed_looks = 0
             self._turn(Condition.CLOSED)
+            self._book.on_change(self)
             _log.info("target %s answers again: it is closed", self.name)
 
     def outrun(self, seconds: float, *, is_stream: bool) -> None:
@@ -205,7 +208,7 @@ class TargetHealth:
     def answered(self, epoch: int) -> None:
         """Note a call that came to its end well."""
         if epoch == self.epoch and self.condition is Condition.CLOSED:
-            self.failures = self._rests = 0
+            self.failures = self.rests = 0
 
     def failed(self, epoch: int, failure: Failure, retry_after_s: float | None = None) -> None:
         """Note a failure; those of callers, and of calls that began before a change, don't count.
@@ -223,6 +226,36 @@ class TargetHealth:
         if is_probe or is_sure or self.failures >= self._book.settings.failures:
             self._open(failure, told_s)
 
+    def told_open(self, failure: Failure, rest_s: float, rests: int) -> None:
+        """Take over that another process opened it; a call of our own that looks goes on.
+
+        This process looks a second later, when the other may have told more.
+        """
+        until = self._book.clock.monotonic() + min(rest_s, _MOST_TOLD_S) + _LEAD_S
+        if self.condition is Condition.HALF_OPEN or (
+            self.condition is Condition.OPEN and until <= self._until
+        ):
+            return
+        self.why, self.rests, self._until = failure, max(self.rests, rests), until
+        self._wants_look = self.probe is not None and self._book.settings.probes
+        if self.condition is Condition.CLOSED:
+            self.since = self._book.clock.now()
+            _log.warning(
+                "target %s is open, as another process found: %s; it rests for %g s",
+                self.name,
+                failure,
+                round(rest_s, 3),
+            )
+        self._turn(Condition.OPEN)
+        self._book.has_opened.set()
+
+    def told_closed(self) -> None:
+        """Take over that another process was answered."""
+        if self.condition is not Condition.CLOSED:
+            self.failures = self.rests = self._failed_looks = 0
+            self._turn(Condition.CLOSED)
+            _log.info("target %s answers again, as another process found: it is closed", self.name)
+
     def _open(self, failure: Failure, told_s: float | None) -> None:
         settings = self._book.settings
         if told_s is not None:
@@ -230,16 +263,17 @@ class TargetHealth:
         elif failure in _LASTING:
             rest_s = settings.rest_s
         else:
-            rest_s = settings.cooldown_s * 2.0 ** min(self._rests, 16)
+            rest_s = settings.cooldown_s * 2.0 ** min(self.rests, 16)
             rest_s = min(rest_s, settings.longest_cooldown_s)
-        self._rests += 1
+        self.rests += 1
         # Now and then a call looks without it: what is looked at may be broken, and calls not.
         can_look = self.probe is not None and settings.probes
-        self._wants_look = can_look and self._rests % _LOOKS_TO_A_CALL != 0
+        self._wants_look = can_look and self.rests % _LOOKS_TO_A_CALL != 0
         self._until = self._book.clock.monotonic() + rest_s
         self._turn(Condition.OPEN)
         self.since = self._book.clock.now()
         self._book.has_opened.set()
+        self._book.on_change(self)
         _log.warning(
             "target %s is open: %d failures in a row, the last was %s; it rests for %g s",
             self.name,
@@ -287,6 +321,8 @@ class HealthBook:
         self._choices = 0
         self.has_opened = asyncio.Event()
         """Set whenever a target opens, for whoever waits for that."""
+        self.on_change: Callable[[TargetHealth], None] = _tell_nobody
+        """Called when this process opens a target, or finds that one answers again."""
 
     def turn(self, route: str) -> int:
         """Return how many calls of a route were put in turn before this one."""
@@ -307,7 +343,7 @@ class HealthBook:
 
     def of(self, name: str, *, family: str = "") -> TargetHealth:
         """Return the health of a target, the same one each time; `family` if a caller named it."""
-        found = self._configured.get(name) or self._named.get(name)
+        found = self.known(name)
         if found is not None:
             return found
         if not family:
@@ -318,6 +354,10 @@ class HealthBook:
             self._named.pop(next(idle, ""), None)
         found = self._named[name] = TargetHealth(self, name, family)
         return found
+
+    def known(self, name: str) -> TargetHealth | None:
+        """Return the health of a target that has been asked for, or stands in the configuration."""
+        return self._configured.get(name) or self._named.get(name)
 
     def __iter__(self) -> Iterator[TargetHealth]:
         """Yield all that are known, the configured ones first."""
@@ -330,6 +370,10 @@ class HealthBook:
             if one.condition is not Condition.CLOSED:
                 counts[one.family] = counts.get(one.family, 0) + 1
         return counts
+
+
+def _tell_nobody(health: TargetHealth) -> None:
+    """Keep it: no other process is there."""
 
 
 def _average(before: float | None, seconds: float) -> float:

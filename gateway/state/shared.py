@@ -15,6 +15,7 @@ from gateway.state.errors import StateError
 from gateway.state.feed import Feed
 from gateway.state.memory_cache import MemoryCache
 from gateway.state.memory_feed import MemoryFeed
+from gateway.state.notices import Notices
 
 _EXTRA = "dynagate[valkey]"
 
@@ -36,6 +37,9 @@ class Shared(Protocol):
     def cache(self, name: str, *, size_bytes: int) -> Cache:
         """Return the cache of that name, which holds so much at most."""
 
+    def notices(self, name: str) -> Notices | None:
+        """Return an end of the notices of that name; None where there is no other process."""
+
     async def keep(self) -> None:
         """Stay in touch with the server, until all is closed."""
 
@@ -56,6 +60,10 @@ class Unshared:
     def cache(self, name: str, *, size_bytes: int) -> Cache:
         """See `Shared.cache`."""
         return MemoryCache(self._clock, size_bytes=size_bytes)
+
+    def notices(self, name: str) -> Notices | None:
+        """See `Shared.notices`."""
+        return None
 
     async def keep(self) -> None:
         """See `Shared.keep`: there is nothing to do."""

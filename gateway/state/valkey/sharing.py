@@ -13,6 +13,7 @@ from gateway.state.memory_feed import MemoryFeed
 from gateway.state.valkey.commands import ANSWER_S, Commands
 from gateway.state.valkey.counters import LEASE_S, ValkeyCounters
 from gateway.state.valkey.feed import ADD, ValkeyFeed, place_of
+from gateway.state.valkey.notices import ValkeyNotices
 from gateway.state.valkey.scripts import ALL
 from gateway.state.valkey.server import REFUSALS, Server, Words, explained
 from gateway.state.valkey.without import WithoutServer
@@ -84,6 +85,10 @@ class ValkeyShared:
     def cache(self, name: str, *, size_bytes: int) -> Cache:
         """See `Shared.cache`."""
         return MemoryCache(self._clock, size_bytes=size_bytes)
+
+    def notices(self, name: str) -> ValkeyNotices:
+        """See `Shared.notices`."""
+        return ValkeyNotices(name, self._server, self._counting, self.condition)
 
     async def keep(self) -> None:
         """See `Shared.keep`."""
