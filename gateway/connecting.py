@@ -15,6 +15,7 @@ from gateway.crew.gates import FarGate, Share, shared_out
 from gateway.crew.post import Post
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate, Places
+from gateway.pipeline.guarded_text import guard_set
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.hedge import Hedging
 from gateway.pipeline.route import Connected, Route, Target, name_of, target_of
@@ -119,6 +120,7 @@ def routes_of(
                 transforms=model.transforms,
                 hedge=None if model.hedge is None else Hedging(model.hedge, health.clock),
                 cache=model.cache,
+                guards=guard_set(model.guards),
             )
         )
     return routes

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.config.conditions import ANONYMOUS
 from gateway.config.document import Document
+from gateway.config.guarding import wrong_guards
 from gateway.config.problems import Finding, Loc
 from gateway.config.transforms import wrong_transforms
 from gateway.config.validation import suggestion
@@ -14,7 +15,7 @@ def contradictions(document: Document) -> Iterator[Finding]:
     yield from _targets(document)
     yield from _names(document)
     yield from _aliases(document)
-    yield from _transforms(document)
+    yield from _changes(document)
     yield from _lenders(document)
     yield from _keys(document)
     yield from _plans(document)
@@ -63,10 +64,12 @@ def _aliases(document: Document) -> Iterator[Finding]:
             owners.setdefault(alias, name)
 
 
-def _transforms(document: Document) -> Iterator[Finding]:
+def _changes(document: Document) -> Iterator[Finding]:
     for name, model in document.models.items():
         if model.transforms is not None:
             yield from wrong_transforms(model.transforms, ("models", name, "transforms"))
+        if model.guards is not None:
+            yield from wrong_guards(model.guards, ("models", name, "guards"))
 
 
 def _lenders(document: Document) -> Iterator[Finding]:

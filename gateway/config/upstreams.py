@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 
 from gateway.config.caching import ModelCache
 from gateway.config.conditions import When
+from gateway.config.guarding import Guards
 from gateway.config.hedging import Hedge
 from gateway.config.section import RateField, Section
 from gateway.config.transforms import Transforms
@@ -92,6 +93,7 @@ class Model(Section):
     """Which target of a tier is asked first; the others follow."""
     sticky_by: Literal["prompt", "caller"] = "prompt"
     transforms: Transforms | None = None
+    guards: Guards | None = None
     aliases: tuple[str, ...] = ()
     description: str | None = None
     hedge: Hedge | None = None

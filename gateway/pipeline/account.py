@@ -3,7 +3,7 @@
 All but `settle` never wait, since they also run under cancellation.
 """
 
-from gateway.pipeline.call import Call, Recall, Services
+from gateway.pipeline.call import Call, Services
 from gateway.pipeline.count import count
 from gateway.pipeline.prices import FREE, Cost
 from gateway.pipeline.twins import adopt, both
@@ -77,10 +77,7 @@ def account(call: Call, services: Services) -> None:
         fields["input_tokens"], fields["output_tokens"] = tokens
     if call.cost is not None:
         fields |= _bill(usage, call.cost)
-    if call.recall is not None:
-        fields |= _recalled(call.recall)
-    if call.tried or call.hedged:
-        fields |= _attempts(call, services)
+    fields |= _besides(call)
     if call.error is not None:
         fields["code"], fields["failure"] = call.error.code, call.error.failure
     if call.is_aborted:
@@ -93,26 +90,27 @@ def account(call: Call, services: Services) -> None:
 def _measure(call: Call, services: Services) -> None:
     if call.recall is not None:
         services.metrics.recalled(call.route_name, call.recall.status.lower())
+    if call.hedged:
+        services.metrics.besides.hedged(call.route_name, call.hedged)
+    for name, action in call.guards.items():
+        services.metrics.guarded(call.route_name, name, action)
     for tried in call.tried:
         services.metrics.failed(tried.target.connected.label, tried.failure)
 
 
-def _recalled(recall: Recall) -> JsonObject:
-    """Return what the cache did, and whose generation the call shared, if it did."""
-    fields: JsonObject = {"cache": recall.status.lower()}
-    if recall.shared_with:
-        fields["shared_with"] = recall.shared_with
-    return fields
-
-
-def _attempts(call: Call, services: Services) -> JsonObject:
-    """Return what there is to say of attempts besides the one that was answered; count it."""
+def _besides(call: Call) -> JsonObject:
+    """Return what there is to say of the cache, of guards, and of further attempts."""
     said: JsonObject = {}
+    if call.recall is not None:
+        said["cache"] = call.recall.status.lower()
+        if call.recall.shared_with:
+            said["shared_with"] = call.recall.shared_with
+    if call.guards:
+        said["guards"] = list(call.guards)
     if call.tried:
         said["failed_attempts"] = [f"{t.target.label}: {t.failure}" for t in call.tried]
     if call.hedged:
         said["hedged"] = call.hedged
-        services.metrics.besides.hedged(call.route_name, call.hedged)
     return said
 
 

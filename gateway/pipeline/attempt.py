@@ -88,7 +88,10 @@ async def _try(call: Call, target: Target, number: int, services: Services) -> R
     deadlines, ask = services.document.deadlines, call.ask
     try_it = Attempt(call.request_id, number, call.deadline, ask.is_stream)
     is_forwarded = (
-        ask.wire in target.wires and target.forwarding is not None and call.request is None
+        ask.wire in target.wires
+        and target.forwarding is not None
+        and call.request is None
+        and not call.is_opened
     )
     call.usage, call.written = None, Written()
     call.path = "forward" if is_forwarded else _BY_ANSWER[ask.answer]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.config.callers import Budget
 from gateway.config.document import Document
+from gateway.config.guarding import Action
 from gateway.pictures.pictures import Pictures
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.identify import Caller, Identifier, Presented
@@ -164,6 +165,10 @@ class Call:
     """What the configuration and the caller's plan set on the request."""
     removed_fields: tuple[str, ...] = ()
     """What the configuration took out of the request."""
+    guards: dict[str, Action] = field(default_factory=dict)
+    """The guards that found something."""
+    is_opened: bool = False
+    """The answer has to come as events: somebody looks through it."""
     usage: Usage | None = None
     """What the upstream said; after the call what was counted in its place, too."""
     input_tokens: int | None = None

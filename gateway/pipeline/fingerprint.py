@@ -56,6 +56,8 @@ def fingerprint(call: Call, route: Route) -> str | None:
                 route.name,
                 [target.name for target in route.targets],
                 sorted(ask.needs),
+                # What answers are looked through for: one kept before a change is not sent.
+                None if route.guards is None else route.guards.section.model_dump(mode="json"),
                 ask.finishing,
             ],
             default=_plain,

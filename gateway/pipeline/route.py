@@ -11,6 +11,7 @@ from gateway.config.conditions import When
 from gateway.config.transforms import Transforms
 from gateway.config.upstreams import Strategy
 from gateway.pipeline.gate import Places
+from gateway.pipeline.guarded_text import GuardSet
 from gateway.pipeline.health import HealthBook, TargetHealth
 from gateway.pipeline.hedge import Hedging
 from gateway.schema.ask import Ask, Feature
@@ -136,6 +137,12 @@ class Route:
     transforms: Transforms | None = None
     hedge: Hedging | None = None
     cache: ModelCache | None = None
+    guards: GuardSet | None = None
+
+    def holds_like(self, other: "Route") -> bool:
+        """Say whether requests of both are changed and looked through alike."""
+        guards = [None if one.guards is None else one.guards.section for one in (self, other)]
+        return self.transforms == other.transforms and guards[0] == guards[1]
 
 
 def name_of(connected: Connected, model: str) -> str:

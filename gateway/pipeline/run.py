@@ -5,7 +5,17 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import budget, conditions, order, plan, quota, route, transforms, wishes
+from gateway.pipeline import (
+    budget,
+    conditions,
+    guards,
+    order,
+    plan,
+    quota,
+    route,
+    transforms,
+    wishes,
+)
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.ending import end
@@ -39,6 +49,8 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         await quota.take(call, services)
         found = services.router.find(call.ask.model)
         call.route_name = found.name
+        if found.guards is not None:
+            await guards.check(call, found.guards)
         if found.cache is None:
             reply = await _make(call, found, services)
         else:
@@ -73,6 +85,8 @@ async def _make(call: Call, found: Route, services: Services) -> Reply:
     in_order = order.arranged(payable, found, call, services)
     reply = await attempt(call, in_order, services, found.hedge)
     wishes.answered(found, call)
+    if found.guards is not None:
+        reply = await guards.guarded(reply, call, found.guards)
     return await spoken(reply, call, services)
 
 

@@ -4,6 +4,7 @@ More names to ask in turn are held to the caller's plan as the first one is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.conditions import Facts, unmet
@@ -62,7 +63,7 @@ def joined(found: Route, call: Call) -> Route:
     for route in parts(found, call):
         for target in route.targets:
             targets.setdefault(target.name, target)
-    return Route(found.name, tuple(targets.values()))
+    return replace(found, targets=tuple(targets.values()))
 
 
 def parts(found: Route, call: Call) -> tuple[Route, ...]:
@@ -140,6 +141,7 @@ def _further(
     wishes: Wishes, caller: Caller, first: str, services: Services
 ) -> Iterable[tuple[str, Route]]:
     plan = limits_of(caller, services.document)
+    asked = services.router.find(first)
     for index, name in enumerate(wishes.models):
         if name == first:
             continue
@@ -154,6 +156,12 @@ def _further(
         if not includes(plan, name, route):
             message = f"{field}: your key's plan does not include {name[:80]}"
             raise CallError("model_not_allowed", message, param=field)
+        if not route.holds_like(asked):
+            message = (
+                f"{field}: {name[:80]} changes or guards requests otherwise than {first[:80]}, so "
+                "it must be asked by itself"
+            )
+            raise CallError("invalid_parameter", message, param=field)
         yield name, route
 
 
@@ -190,13 +198,16 @@ def _hold_borrowed(fields: JsonObject, found: Route, call: Call, services: Servi
     hosts = {target.connected.name for target in _ready(found)}
     facts = Facts(call.ask, call.caller, services)
     for index, name in enumerate(models):
-        if isinstance(name, str) and not hosts <= _hosts_of(name, call, facts, services):
+        if isinstance(name, str) and not hosts <= _hosts_of(name, found, facts, call, services):
             message = f"models[{index}]: {name[:80]!r} is not open to you there by any name here"
             raise CallError("model_not_allowed", message, param=f"models[{index}]")
 
 
-def _hosts_of(model: str, call: Call, facts: Facts, services: Services) -> set[str]:
-    """Return the providers where the caller may have `model` of theirs, by whatever name."""
+def _hosts_of(model: str, asked: Route, facts: Facts, call: Call, services: Services) -> set[str]:
+    """Return the providers where the caller may have `model` of theirs, by whatever name.
+
+    Only by one that changes and guards requests as `asked` does.
+    """
     plan = limits_of(facts.caller, services.document)
     routes = [(route.name, route) for route in services.router.routes]
     if services.router.has(model):
@@ -204,7 +215,7 @@ def _hosts_of(model: str, call: Call, facts: Facts, services: Services) -> set[s
     return {
         target.connected.name
         for name, route in routes
-        if includes(plan, name, route)
+        if includes(plan, name, route) and route.holds_like(asked)
         for target in route.targets
         if target.model == model
         and (call.may_cost or not target.is_priced)

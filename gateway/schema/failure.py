@@ -57,6 +57,7 @@ CODES: dict[str, tuple[int, ErrorType]] = {
     "unsupported_feature": (400, _INVALID),
     "upstream_rejected": (400, _INVALID),
     "context_length_exceeded": (400, _INVALID),
+    "content_filter": (400, _INVALID),
     "bad_request": (400, _INVALID),
     "invalid_api_key": (401, "authentication_error"),
     "key_required": (401, "authentication_error"),

@@ -109,6 +109,7 @@ class Metrics:
         self._failed: dict[tuple[str, str], int] = {}
         self.besides = Besides()
         self._recalled: dict[tuple[str, str], int] = {}
+        self._guarded: dict[tuple[str, str, str], int] = {}
         self.in_flight = 0
         self.feed_readers = 0
         self.dropped_feed_readers = 0
@@ -142,6 +143,11 @@ class Metrics:
         """Count one call of a model with a cache; `model` is the configured name."""
         key = (model, result)
         self._recalled[key] = self._recalled.get(key, 0) + 1
+
+    def guarded(self, model: str, guard: str, action: str) -> None:
+        """Count a call in which a guard found something; all three are the configuration's."""
+        key = (model, guard, action)
+        self._guarded[key] = self._guarded.get(key, 0) + 1
 
     def text(self) -> bytes:
         """Return the exposition in Prometheus' text format 0.0.4."""
@@ -199,6 +205,13 @@ class Metrics:
         )
         for pair, count in self._recalled.items():
             recalled.add_metric(list(pair), count)
+        guarded = CounterMetricFamily(
+            "dynagate_guarded_calls",
+            "Calls in which a guard found something.",
+            labels=("model", "guard", "action"),
+        )
+        for names, count in self._guarded.items():
+            guarded.add_metric(list(names), count)
         in_flight = GaugeMetricFamily("dynagate_in_flight", "Calls under way.")
         in_flight.add_metric([], self.in_flight)
         readers = GaugeMetricFamily("dynagate_feed_readers", "Readers of the live feeds.")
@@ -207,7 +220,8 @@ class Metrics:
             "dynagate_dropped_feed_readers", "Readers of a feed that were too slow for it."
         )
         dropped.add_metric([], self.dropped_feed_readers)
-        yield from (calls, seconds, first, tokens, failed, recalled, in_flight, readers, dropped)
+        besides = (recalled, guarded)
+        yield from (calls, seconds, first, tokens, failed, *besides, in_flight, readers, dropped)
         ledger = self._ledger()
         rows = CounterMetricFamily("dynagate_ledger_rows", "Calls that the ledger has kept.")
         rows.add_metric([], ledger.rows)

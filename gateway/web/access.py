@@ -28,7 +28,7 @@ EXPOSED_HEADERS = (
     "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
     "x-ratelimit-reset-tokens, RateLimit, RateLimit-Policy, Retry-After, Allow, X-Model, "
     "X-Provider, X-Seed, X-Ignored-Params, X-Dropped-Params, X-Set-Params, "
-    "Server-Timing, ETag, Content-Disposition, X-Cache, Age, Idempotency-Replayed, "
+    "X-Guards, Server-Timing, ETag, Content-Disposition, X-Cache, Age, Idempotency-Replayed, "
     "X-Original-Request-Id"
 )
 # Looked up in every request: a plain string would be folded to lower case each time.

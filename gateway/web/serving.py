@@ -157,6 +157,14 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
         )
     if call.target is not None:
         headers[_X_PROVIDER] = call.target.connected.name
+    _note_changes(call, headers)
+    if call.client_request_id is not None:
+        headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
+    return headers
+
+
+def _note_changes(call: Call, headers: dict[str, str]) -> None:
+    """Name what was changed of the request or the answer."""
     if call.ask.ignored_params:
         headers["X-Ignored-Params"] = ", ".join(call.ask.ignored_params)
     if call.dropped_params or call.removed_fields:
@@ -164,9 +172,8 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
         headers["X-Dropped-Params"] = ", ".join((*call.removed_fields, *lacking))
     if call.set_params:
         headers["X-Set-Params"] = ", ".join(call.set_params)
-    if call.client_request_id is not None:
-        headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
-    return headers
+    if call.guards:
+        headers["X-Guards"] = ", ".join(call.guards)
 
 
 def server_timing(call: Call) -> str:

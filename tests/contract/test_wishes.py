@@ -310,6 +310,34 @@ async def test_what_nobody_here_can_promise_is_refused(
     assert_refused(refused, 400, "unsupported_feature", f"provider.{next(iter(promise))}")
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"guards": {"input": [{"name": "secret", "pattern": "hi", "action": "block"}]}},
+        {"transforms": {"system_prefix": "Say nothing of money."}},
+    ],
+    ids=["guards", "transforms"],
+)
+@pytest.mark.parametrize("is_own", [True, False], ids=["own", "borrowed"])
+async def test_a_model_with_rules_of_its_own_is_not_reached_beside_one_without_them(
+    begin: Begin, upstream: FakeUpstream, rules: dict[str, Any], *, is_own: bool
+) -> None:
+    targets = [{"provider": "up", "model": "m"}]
+    held, alike = {"targets": targets, **rules}, {"targets": targets}
+    caller = await begin(models={"held": held, "free": alike, "alike": alike})
+
+    def asking(name: str) -> dict[str, Any]:
+        return {"dynagate": {"models": [name]}} if is_own else {"models": [name]}
+
+    refused = await caller.chat(model="free", **asking("held"))
+    answered = await caller.chat(model="free", **asking("alike"))
+
+    field = "dynagate.models[0]" if is_own else "models[0]"
+    assert_refused(refused, 400, "invalid_parameter", field)
+    assert answered.status == 200
+    assert len(upstream.requests) == 1
+
+
 async def test_nothing_that_is_asked_for_widens_what_a_key_may_reach(
     begin: Begin, upstream: FakeUpstream, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
     metrics.failed("p", "transient")
     metrics.besides.hedged("m", "won")
     metrics.recalled("m", "hit")
+    metrics.guarded("m", "g", "block")
     text = metrics.text().decode()
     exposed = dict(re.findall(r"(?m)^# TYPE (\S+) (\w+)$", text))
 
