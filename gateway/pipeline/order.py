@@ -37,15 +37,15 @@ def arranged(
 def _wished(
     targets: Sequence[Target], route: Route, wishes: Wishes, call: Call, services: Services
 ) -> Sequence[Target]:
-    """Return the targets of each name that is asked as its caller wants them, name by name."""
-    groups: list[list[Target]] = []
-    left = list(targets)
+    """Return the targets of each name that is asked as its caller wants them, name by name.
+
+    A target that an earlier name has is not asked again for a later one.
+    """
+    joined: list[Target] = []
     for part in parts(route, call):
-        own = {target.name for target in part.targets}
-        group = [target for target in left if target.name in own]
-        left = [target for target in left if target.name not in own]
-        groups.append(_of_one_name(group, part, wishes, call, services))
-    joined = list(chain.from_iterable(groups))
+        own, before = set(map(id, part.targets)), {one.name for one in joined}
+        group = [one for one in targets if id(one) in own and one.name not in before]
+        joined += _of_one_name(group, part, wishes, call, services)
     if wishes.sort is not None and wishes.is_across_models:
         joined.sort(key=_sort_key(wishes.sort, call, services))
     return joined

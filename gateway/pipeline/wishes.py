@@ -5,6 +5,7 @@ More names to ask in turn are held to the caller's plan as the first one is.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.conditions import Facts, unmet
@@ -41,6 +42,8 @@ def hold(call: Call, services: Services) -> None:
         _hold_borrowed(wished.borrowed, asked, call, services)
         if call.ask.wire is not None:
             call.ask.document.update(wished.borrowed)
+        else:
+            call.ask.ignored_params += tuple(wished.borrowed)
     elif wished.borrowed:
         if wishes is not None:
             name = next(iter(wished.borrowed))
@@ -56,14 +59,14 @@ def hold(call: Call, services: Services) -> None:
 
 
 def joined(found: Route, call: Call) -> Route:
-    """Return `found`, followed by the routes of the further names, no target twice."""
+    """Return `found`, followed by the routes of the further names; a target may stand there twice.
+
+    Each time on conditions of its own.
+    """
     if not call.further:
         return found
-    targets: dict[str, Target] = {}
-    for route in parts(found, call):
-        for target in route.targets:
-            targets.setdefault(target.name, target)
-    return replace(found, targets=tuple(targets.values()))
+    targets = chain.from_iterable(route.targets for route in parts(found, call))
+    return replace(found, targets=tuple(targets))
 
 
 def parts(found: Route, call: Call) -> tuple[Route, ...]:
@@ -112,7 +115,7 @@ def answered(found: Route, call: Call) -> None:
         return
     named = ((call.ask.model, found), *call.further)
     for name, route in named:
-        if any(one.name == target.name for one in route.targets):
+        if any(target is one for each in route.targets for one in (each, *each.others)):
             call.ask.model, call.route_name = name, route.name
             return
 

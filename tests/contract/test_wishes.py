@@ -161,6 +161,39 @@ async def test_a_further_model_of_another_format_answers_under_its_own_name(
     )
 
 
+async def test_a_target_of_two_models_is_asked_once_and_under_the_name_that_is_open(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    target = {"provider": "up", "model": "m"}
+    models = {
+        "night": {"targets": [{**target, "when": {"plans": ["default"]}}]},
+        "day": {"targets": [target, {**target, "when": {"streams": True}}]},
+        "again": {"targets": [target]},
+    }
+    caller = await begin(models=models)
+
+    answer = await caller.chat(model="night", dynagate={"models": ["day"]})
+    upstream.default = status(400, "this model's maximum context length is 10 tokens")
+    await caller.chat(model="day", dynagate={"models": ["again", "night"]})
+
+    assert (answer.status, answer.headers["X-Model"]) == (200, "day")
+    assert len(upstream.requests) == 2
+
+
+async def test_of_several_keys_each_answers_under_the_name_that_was_asked(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    settings = {"base_url": upstream.url}
+    more = {"keyed": {"kind": "openai", "settings": settings, "keys": ["key-a", "key-b"]}}
+    models = {"of-keys": {"targets": [{"provider": "keyed", "model": "m"}]}}
+    caller = await begin(more=more, models=models)
+
+    for _ in range(2):
+        upstream.will(status(500))
+        answer = await caller.chat(dynagate={"models": ["of-keys"], "order": ["up"]})
+        assert (answer.headers["X-Model"], answer.headers["X-Provider"]) == ("of-keys", "keyed")
+
+
 async def test_a_body_of_openrouters_needs_no_model_beside_its_models(shown: Asker) -> None:
     answer = await shown.post(
         "/v1/chat/completions", {"models": ["other", "all"], "messages": TURNS}
