@@ -6,7 +6,7 @@ from gateway.pipeline.call import Call, Services
 from gateway.pipeline.conditions import Facts, unmet
 from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling
 from gateway.pipeline.route import Target
-from gateway.pipeline.wishes import joined
+from gateway.pipeline.wishes import joined, wanted
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.audio import SpeechRequest, TranscriptionRequest
 from gateway.schema.estimate import input_tokens
@@ -26,14 +26,15 @@ _BYTES_A_SECOND = 2000
 def share_of(call: Call, window: Share, services: Services) -> Share | None:
     """Return what the dearest of the targets may cost, or None if none costs anything.
 
-    Those that are not there for the call don't count. Raises 403 `model_not_allowed` where no price
-    is known of any target.
+    Those that are not there for the call, or not wanted, don't count. Raises 403
+    `model_not_allowed` where no price is known of any target.
     """
     route = joined(services.router.find(call.ask.model), call)
-    ready = [target for target in route.targets if target.connected.missing is None]
+    ready: Sequence[Target] = [t for t in route.targets if t.connected.missing is None]
     if call.caller is not None and any(target.when is not None for target in ready):
         facts = Facts(call.ask, call.caller, services)
         ready = [target for target in ready if unmet(target.when, facts) is None]
+    ready = wanted(ready, call, services)
     most = [most_of(target, call, services) for target in ready]
     known = [micros for micros in most if micros is not None]
     if ready and not known:

@@ -5,6 +5,7 @@ More names to ask in turn are held to the caller's plan as the first one is.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 from gateway.pipeline.call import Call, Services
@@ -76,31 +77,50 @@ def parts(found: Route, call: Call) -> tuple[Route, ...]:
 
 def kept(targets: Sequence[Target], call: Call, services: Services) -> Sequence[Target]:
     """Return those of `targets` that the caller wants. Raises `invalid_parameter` if none is."""
-    wishes = call.wishes
-    if wishes is None:
+    if call.wishes is None:
         return targets
+    for field, is_wanted in _demands(call.wishes, call, services):
+        left = [target for target in targets if is_wanted(target)]
+        if not left:
+            names = ", ".join(dict.fromkeys(target.connected.name for target in targets))
+            message = f"{field} leaves nobody for {call.ask.model[:80]} of {names}: ask for less"
+            raise CallError("invalid_parameter", message, param=field)
+        targets = left
+    return targets
+
+
+def wanted(targets: Sequence[Target], call: Call, services: Services) -> Sequence[Target]:
+    """Return the same before anything is decided; there may be none."""
+    if call.wishes is None:
+        return targets
+    demands = [is_wanted for _, is_wanted in _demands(call.wishes, call, services)]
+    return [target for target in targets if all(is_wanted(target) for is_wanted in demands)]
+
+
+def _demands(
+    wishes: Wishes, call: Call, services: Services
+) -> Iterable[tuple[str, Callable[[Target], bool]]]:
+    """Yield what a target must be, and the field that says so."""
     field, ask = wishes.said_in, call.ask
     if wishes.only:
-        targets = _left(targets, lambda one: is_named(one, wishes.only), f"{field}.only", call)
+        yield f"{field}.only", lambda one: is_named(one, wishes.only)
     if wishes.ignore:
-        unwanted = wishes.ignore
-        targets = _left(targets, lambda one: not is_named(one, unwanted), f"{field}.ignore", call)
+        yield f"{field}.ignore", lambda one: not is_named(one, wishes.ignore)
     if wishes.needs_parameters:
-        name = f"{field}.require_parameters"
-        targets = _left(targets, lambda one: not dropped_knobs(one, ask), name, call)
+        yield f"{field}.require_parameters", lambda one: not dropped_knobs(one, ask)
     if wishes.max_price:
         is_counted = not ask.needs.isdisjoint(TOKENED)
         usage = Usage(input_tokens=input_tokens(ask) if is_counted else 0)
-        for price, most in wishes.max_price.items():
-
-            def is_cheap(one: Target, price: str = price, most: float = most) -> bool:
-                costs = _price(one, price, usage, services)
-                return costs is not None and costs <= most
-
-            targets = _left(targets, is_cheap, wishes.max_price_fields[price], call)
+        for name, most in wishes.max_price.items():
+            yield wishes.max_price_fields[name], partial(_costs, name, most, usage, services)
     if wishes.order and not wishes.allows_fallbacks:
-        targets = _left(targets, lambda one: is_named(one, wishes.order), f"{field}.order", call)
-    return targets
+        yield f"{field}.order", lambda one: is_named(one, wishes.order)
+
+
+def _costs(name: str, most: float, usage: Usage, services: Services, target: Target) -> bool:
+    """Say whether a price of the target is known to be `most` at most."""
+    price = _price(target, name, usage, services)
+    return price is not None and price <= most
 
 
 def is_named(target: Target, names: Iterable[str]) -> bool:
@@ -118,17 +138,6 @@ def answered(found: Route, call: Call) -> None:
         if any(target is one for each in route.targets for one in (each, *each.others)):
             call.ask.model, call.route_name = name, route.name
             return
-
-
-def _left(
-    targets: Sequence[Target], keeps: Callable[[Target], bool], field: str, call: Call
-) -> Sequence[Target]:
-    left = [target for target in targets if keeps(target)]
-    if not left:
-        names = ", ".join(dict.fromkeys(target.connected.name for target in targets))
-        message = f"{field} leaves nobody who could answer for {call.ask.model[:80]}: of {names}"
-        raise CallError("invalid_parameter", message, param=field)
-    return left
 
 
 def _price(target: Target, name: str, usage: Usage, services: Services) -> float | None:

@@ -415,7 +415,9 @@ async def test_a_budget_pays_for_the_dearest_of_all_models_that_are_asked(
 
     assert (await ask()).status == 200
     assert_refused(await ask(dynagate={"models": ["dear"]}), 429, "insufficient_quota")
-    assert len(upstream.requests) == 1
+    limited = {"models": ["dear"], "max_price": {"input": 1}}
+    assert (await ask(dynagate=limited)).status == 200
+    assert len(upstream.requests) == 2
 
 
 @pytest.fixture
