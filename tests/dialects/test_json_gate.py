@@ -115,6 +115,37 @@ def test_objects_count_as_levels_too() -> None:
     assert parse_object(b'{"a":{"b":{}}}', max_depth=3)
 
 
+HEAVY = {
+    "keys": b"{" + b",".join(b'"%d":0' % number for number in range(100_001)) + b"}",
+    "keys that end in backslashes": b'{"a":{'
+    + b",".join(b'"%d\\\\" : 0' % number for number in range(100_001))
+    + b"}}",
+    "numbers": b'{"input":[' + b"0," * 500_000 + b"0]}",
+    "lists": b'{"a":[' + b"[]," * 500_000 + b"0]}",
+    "turns": b'{"messages":[' + b'{"role":"user","content":"hi, you"},' * 100_000 + b"{}]}",
+    "texts": b'{"a":[' + b'"",' * 600_000 + b'""]}',
+}
+
+
+@pytest.mark.parametrize("what", HEAVY)
+def test_more_small_values_than_can_be_read_at_once_are_refused(what: str) -> None:
+    assert "more than 100,000 keys or 500,000 values" in refusal(HEAVY[what])
+
+
+def test_what_would_be_too_many_values_is_not_when_it_is_text() -> None:
+    text = '{"a": [0, 1], "b\\\\": ","} : [[{{' * 100_000
+
+    document = parse_object(json.dumps({"text": text, "more": [text]}).encode())
+
+    assert document == {"text": text, "more": [text]}
+
+
+def test_as_many_tokens_as_a_request_for_vectors_may_have_pass() -> None:
+    tokens = list(range(300_000))
+
+    assert parse_object(json.dumps({"input": [tokens]}).encode()) == {"input": [tokens]}
+
+
 def test_brackets_in_text_are_no_levels() -> None:
     text = "[{" * 500
 
