@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.bench.loops import loop_factory
@@ -48,7 +49,8 @@ async def _run(rows: Sequence[Row]) -> list[tuple[Row, Reached]]:
     with tempfile.TemporaryDirectory(prefix="dynagate-faults-") as folder:
         for row in rows:
             begun = time.monotonic()
-            result = await reached(row, Ground(as_process, folder_of(row, Path(folder))))
+            serve = partial(as_process, descriptors=row.descriptors)
+            result = await reached(row, Ground(serve, folder_of(row, Path(folder))))
             results.append((row, result))
             mark = "ok  " if result.is_met else "MISS"
             took_s = time.monotonic() - begun

@@ -148,24 +148,18 @@ async def _c04(ground: Ground) -> Reached:
     async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
         await served.chat()
         before = served.forget_peak()
-        statuses = [
-            (
-                await served.ask(
-                    "POST",
-                    path,
-                    data=io.BytesIO(bomb),
-                    headers={"Content-Encoding": coding, **_JSON},
-                )
-            ).status
-            for path in ("/v1/chat/completions", *_OTHERS[: len(ground.dialects) - 1])
-            for coding in ("gzip", "deflate")
-        ]
+        statuses = set[int]()
+        for path in ("/v1/chat/completions", *_OTHERS[: len(ground.dialects) - 1]):
+            for coding in ("gzip", "deflate"):
+                headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+                body = io.BytesIO(bomb)
+                answer = await served.ask("POST", path, data=body, headers=headers)
+                statuses.add(answer.status)
         grown = served.peak_bytes - before
     is_met = all(400 <= one < 500 for one in statuses) and grown < 32 * MIB
-    return Reached(f"{sorted(set(statuses))}, {mib(grown)}", is_met)
+    return Reached(f"{sorted(statuses)}, {mib(grown)}", is_met)
 
 
-_JSON = {"Content-Type": "application/json"}
 _OTHERS = ("/api/generate_response",)
 
 

@@ -30,5 +30,7 @@ class Row:
     """It asserts counts and order alone, and quickly: it is one of `make test`, too."""
     defects: tuple[str, ...] = ()
     """What of the stand-in makes the check miss, each by itself."""
+    descriptors: int | None = None
+    """How many files its gateway may open."""
     most_s: float = 60.0
     """After this it has failed."""

@@ -48,6 +48,7 @@ Defect = Literal[
     "obeys_body",  # the body says where the call, and our key, go
     "mixes",  # the next one gets what was left of the last one's answer
     "cuts_drain",  # told to stop it stops
+    "drains_for_ever",  # told to stop it waits until all is over
     "no_pool",  # as many connections as there are callers
     "blocks",  # the loop waits while it thinks
 ]
@@ -86,11 +87,14 @@ class StandIn:
         self._failed = [0] * len(self._urls)
         self._open_until = [0.0] * len(self._urls)
         self._left_over = b""
+        self.is_draining = False
         self._budget = 10.0
         """Attempts at targets that failed last time, besides the first of a call."""
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer one question."""
+        if self.is_draining:
+            return _error(503, "stopping")
         try:
             asked = await self._document(request)
         except (ValueError, TypeError, RecursionError) as error:
@@ -353,11 +357,16 @@ def application(document: Mapping[str, Any]) -> web.Application:
         return await app[key].chat(request)
 
     async def health(_request: web.Request) -> web.StreamResponse:
-        return web.Response(text="ok")
+        return web.Response(text="ok", status=503 if app[key].is_draining else 200)
+
+    async def drain(_app: web.Application) -> None:
+        app[key].is_draining = True
 
     app.cleanup_ctx.append(session)
     app.router.add_post("/v1/chat/completions", chat)
     app.router.add_get("/health", health)
+    app.router.add_get("/health/readiness", health)
+    app.on_shutdown.append(drain)
     return app
 
 
@@ -383,6 +392,7 @@ async def listening(
         server = document["server"]
         bounds = Bounds(**server.get("bounds", {}))
         drain_s = 0.0 if "cuts_drain" in defects else server.get("drain_s", 0)
+        drain_s = 3600.0 if "drains_for_ever" in defects else drain_s
         runner = Runner(app, bounds, render_error=render_error, drain_s=drain_s)
         await runner.start("127.0.0.1", port)
     try:
