@@ -17,7 +17,7 @@ from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate, Places
 from gateway.pipeline.guarded_text import guard_set
 from gateway.pipeline.health import HealthBook
-from gateway.pipeline.hedge import Hedging
+from gateway.pipeline.hedge import Hedging, Shadowing
 from gateway.pipeline.route import Connected, Route, Target, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
@@ -121,6 +121,7 @@ def routes_of(
                 hedge=None if model.hedge is None else Hedging(model.hedge, health.clock),
                 cache=model.cache,
                 guards=guard_set(model.guards),
+                shadow=None if model.shadow is None else Shadowing(model.shadow),
             )
         )
     return routes

@@ -16,7 +16,7 @@ def contradictions(document: Document) -> Iterator[Finding]:
     yield from _names(document)
     yield from _aliases(document)
     yield from _changes(document)
-    yield from _lenders(document)
+    yield from _named_models(document)
     yield from _keys(document)
     yield from _plans(document)
     yield from _conditions(document)
@@ -72,17 +72,22 @@ def _changes(document: Document) -> Iterator[Finding]:
             yield from wrong_guards(model.guards, ("models", name, "guards"))
 
 
-def _lenders(document: Document) -> Iterator[Finding]:
+def _named_models(document: Document) -> Iterator[Finding]:
     known = [*document.models, *(a for model in document.models.values() for a in model.aliases)]
     whole = [name for name in known if not name.endswith("*")]
     stems = [name[:-1] for name in known if name.endswith("*")]
-    for key in ("hears_with", "speaks_with"):
-        name: str | None = getattr(document.chat, key)
+    named: list[tuple[Loc, str | None]] = [
+        (("chat", key), getattr(document.chat, key)) for key in ("hears_with", "speaks_with")
+    ]
+    for model, section in document.models.items():
+        if section.shadow is not None:
+            named.append((("models", model, "shadow", "model"), section.shadow.model))
+    for loc, name in named:
         if name is None or name in whole:
             continue
         is_of_family = any(name.startswith(stem) and name != stem for stem in stems)
         if name.endswith("*") or not is_of_family:
-            yield Finding(("chat", key), f"no model is called {name}; {suggestion(name, whole)}")
+            yield Finding(loc, f"no model is called {name}; {suggestion(name, whole)}")
 
 
 def _keys(document: Document) -> Iterator[Finding]:

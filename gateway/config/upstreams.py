@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from gateway.config.caching import ModelCache
 from gateway.config.conditions import When
 from gateway.config.guarding import Guards
-from gateway.config.hedging import Hedge
+from gateway.config.hedging import Hedge, Shadow
 from gateway.config.section import RateField, Section
 from gateway.config.transforms import Transforms
 from gateway.sdk.providers import ModelCard
@@ -99,3 +99,4 @@ class Model(Section):
     hedge: Hedge | None = None
     cache: ModelCache | None = None
     """None: each request is answered anew."""
+    shadow: Shadow | None = None

@@ -41,6 +41,13 @@ def record(call: Call, services: Services) -> None:
         call.kept = services.ledger.record(_entry(call, services, call.cost))
 
 
+def record_shadow(call: Call, services: Services) -> None:
+    """Give the ledger the entry of a copy: a row of its own, which is in no caller's account."""
+    count(call, services)
+    call.cost = services.prices.cost(call)
+    services.ledger.record(_entry(call, services, call.cost))
+
+
 def account(call: Call, services: Services) -> None:
     """Record the call, count it and write its line."""
     record(call, services)

@@ -44,11 +44,12 @@ async def attempt(
 ) -> Reply:
     """Return the first answer; raise the last attempt's error as the caller is to see it."""
     if hedging is not None and len(targets) > 1:
-        return await hedged_answer(call, targets, services, hedging, partial(_ask, services))
-    return await first_answer(call, targets, services, partial(_ask, services, call))
+        return await hedged_answer(call, targets, services, hedging, partial(ask, services))
+    return await first_answer(call, targets, services, partial(ask, services, call))
 
 
-async def _ask(services: Services, call: Call, target: Target, number: int) -> Reply:
+async def ask(services: Services, call: Call, target: Target, number: int) -> Reply:
+    """Make one attempt at `target`, for the first time or beside another; raise what it raises."""
     call.target = target
     call.dropped_params = dropped_knobs(target, call.ask)
     if call.dropped_params:

@@ -1,8 +1,8 @@
-"""When a call of one model is worth a second attempt, and how many of them are."""
+"""What a model's calls are asked besides: a second time when they are late, or of another."""
 
 from typing import TYPE_CHECKING
 
-from gateway.config.hedging import Hedge
+from gateway.config.hedging import Hedge, Shadow
 from gateway.pipeline.retries import RetryBudget
 from gateway.sdk.providers import Clock
 
@@ -31,3 +31,13 @@ class Hedging:
         else:
             given, known = settings.whole_after_s, health.whole_times
         return known.p95_s if given is None else given
+
+
+class Shadowing:
+    """What a model's `shadow` says, and how many copies are under way at this process."""
+
+    __slots__ = ("settings", "under_way")
+
+    def __init__(self, settings: Shadow) -> None:
+        self.settings = settings
+        self.under_way = 0

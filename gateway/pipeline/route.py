@@ -13,7 +13,7 @@ from gateway.config.upstreams import Strategy
 from gateway.pipeline.gate import Places
 from gateway.pipeline.guarded_text import GuardSet
 from gateway.pipeline.health import HealthBook, TargetHealth
-from gateway.pipeline.hedge import Hedging
+from gateway.pipeline.hedge import Hedging, Shadowing
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
@@ -138,6 +138,7 @@ class Route:
     hedge: Hedging | None = None
     cache: ModelCache | None = None
     guards: GuardSet | None = None
+    shadow: Shadowing | None = None
 
     def holds_like(self, other: "Route") -> bool:
         """Say whether requests of both are changed and looked through alike."""

@@ -22,6 +22,7 @@ from gateway.pipeline.ending import end
 from gateway.pipeline.lenders import lent
 from gateway.pipeline.recall import recalled
 from gateway.pipeline.route import Route
+from gateway.pipeline.shadow import drawn
 from gateway.pipeline.speaking import spoken
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
@@ -83,7 +84,10 @@ async def _make(call: Call, found: Route, services: Services) -> Reply:
     wanted = wishes.kept(admitted, call, services)
     payable = budget.payable(call, wanted, services)
     in_order = order.arranged(payable, found, call, services)
+    copied = None if found.shadow is None else drawn(call, found.shadow, services)
     reply = await attempt(call, in_order, services, found.hedge)
+    if copied is not None:
+        reply = copied.beside(reply, call, services)
     wishes.answered(found, call)
     if found.guards is not None:
         reply = await guards.guarded(reply, call, found.guards)

@@ -67,10 +67,11 @@ class Watch:
         self._is_due = False
         self.due = inf
 
-    def over(self, task: asyncio.Task[Any]) -> "Watch":
-        """Return a watch over another task that works for the same call."""
-        watch = Watch(self._watches, task, 0)
-        watch._deadline = self._deadline
+    def over(self, task: asyncio.Task[Any], total_s: float | None = None) -> "Watch":
+        """Return a watch over another task: by the same deadline, unless it has its own."""
+        watch = Watch(self._watches, task, total_s or 0)
+        if total_s is None:
+            watch._deadline = self._deadline
         return watch
 
     @property

@@ -1,11 +1,19 @@
 """What is asked of upstreams besides the attempts that callers wait for."""
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
+
+
+class Side(NamedTuple):
+    """One of two answers to the same request: how long it took, and how much it is."""
+
+    seconds: float
+    tokens: int
+    characters: int
 
 
 class Besides:
@@ -13,10 +21,23 @@ class Besides:
 
     def __init__(self) -> None:
         self._hedges: Counter[tuple[str, str]] = Counter()
+        self._shadows: Counter[tuple[str, str]] = Counter()
+        self._seconds: dict[tuple[str, str], float] = {}
+        self._tokens: Counter[tuple[str, str]] = Counter()
 
     def hedged(self, model: str, outcome: str) -> None:
         """Count a call with a second attempt beside a late one, `won` or `lost` by the second."""
         self._hedges[model, outcome] += 1
+
+    def shadowed(self, model: str, outcome: str) -> None:
+        """Count a copy of a call: `same`, `different`, `failed`, or `skipped` if none was made."""
+        self._shadows[model, outcome] += 1
+
+    def compared(self, model: str, sides: Mapping[str, Side]) -> None:
+        """Add the figures of a copy that was answered, and those of the answer it is of."""
+        for name, side in sides.items():
+            self._seconds[model, name] = self._seconds.get((model, name), 0.0) + side.seconds
+            self._tokens[model, name] += side.tokens
 
     def collect(self) -> Iterator["Metric"]:
         """Yield what is counted, for the client library."""
@@ -30,3 +51,23 @@ class Besides:
         for labels, count in self._hedges.items():
             hedges.add_metric(labels, count)
         yield hedges
+        shadows = CounterMetricFamily(
+            "dynagate_shadows",
+            "Copies of calls, by what came of them.",
+            labels=("model", "outcome"),
+        )
+        seconds = CounterMetricFamily(
+            "dynagate_shadow_seconds",
+            "How long answers took of which a copy was answered, and the copies.",
+            labels=("model", "side"),
+        )
+        tokens = CounterMetricFamily(
+            "dynagate_shadow_tokens", "Tokens that both wrote.", labels=("model", "side")
+        )
+        for labels, count in self._shadows.items():
+            shadows.add_metric(labels, count)
+        for labels, total_s in self._seconds.items():
+            seconds.add_metric(labels, total_s)
+        for labels, count in self._tokens.items():
+            tokens.add_metric(labels, count)
+        yield from (shadows, seconds, tokens)

@@ -183,6 +183,14 @@ def test_what_hears_and_speaks_in_conversations_is_a_model_of_the_file(tmp_path:
     ]
 
 
+def test_a_shadow_is_a_model_of_the_file(tmp_path: Path) -> None:
+    text = GOOD.replace("    aliases:", "    shadow: {model: caht}\n    aliases:")
+
+    assert _lines(text, tmp_path) == [
+        "c.yaml:6:21: models.chat.shadow.model: no model is called caht; did you mean chat?"
+    ]
+
+
 def test_every_unset_variable_is_told_at_once(tmp_path: Path) -> None:
     text = GOOD + 'admin: {listen: "${LISTEN}", secret: "${SECRET}"}\n'
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from gateway.config.document import Document
 from gateway.state.usage import SUMS
+from gateway.telemetry.besides import Side
 from gateway.telemetry.metrics import Metrics
 from gateway_chaos import ChaosSettings
 from gateway_local.settings import LocalSettings
@@ -74,6 +75,8 @@ def test_every_metric_is_described_with_its_labels() -> None:
     metrics.besides.hedged("m", "won")
     metrics.recalled("m", "hit")
     metrics.guarded("m", "g", "block")
+    metrics.besides.shadowed("m", "same")
+    metrics.besides.compared("m", {"answer": Side(1.0, 1, 1)})
     text = metrics.text().decode()
     exposed = dict(re.findall(r"(?m)^# TYPE (\S+) (\w+)$", text))
 
