@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -14,46 +15,42 @@ from gateway.background import Background
 from gateway.config.document import Document
 from gateway.config.load import Loaded
 from gateway.config.places import state_dir
-from gateway.connecting import connect, routes_of
+from gateway.config.reload import Standing
+from gateway.connecting import Connector
 from gateway.crew.post import Post
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
-from gateway.pipeline.call import Services
-from gateway.pipeline.gone_plans import gone_plans
 from gateway.pipeline.health import HealthBook
-from gateway.pipeline.identify import Identifier
 from gateway.pipeline.news import HealthNews
-from gateway.pipeline.prices import open_prices
 from gateway.pipeline.probes import Probes
 from gateway.pipeline.recall import Memory
 from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.route import Connected, Router
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider
 from gateway.schema.failure import CallError
 from gateway.sdk.clock import SystemClock
 from gateway.sdk.providers import Clock
-from gateway.state.folder import FolderObjects
+from gateway.snapshots.carry import tell
+from gateway.snapshots.making import Maker
+from gateway.snapshots.reloads import Reloads
+from gateway.snapshots.snapshots import Snapshots
 from gateway.state.opening import open_state
 from gateway.state.shared import open_shared
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
 from gateway.transport.fetch import connect_fetch
-from gateway.web.access import Access, admin_access
 from gateway.web.admin import admin_app
-from gateway.web.album import Album
+from gateway.web.admin_config import RELOADING
+from gateway.web.album import open_album
 from gateway.web.feed_paths import end_feeds
 from gateway.web.feeds import open_feeds
 from gateway.web.middleware import name_request, render_errors
 from gateway.web.once import Once
 from gateway.web.routes import add_routes
 from gateway.web.serving import PLAIN, SERVING, X_REQUEST_ID, Serving, new_request_id
-from gateway.web.snapshot import Snapshot
 from gateway.web.stream import EventStream, Pinger
-
-_log = logging.getLogger("dynagate")
 
 
 @dataclass(slots=True)
@@ -64,7 +61,9 @@ class Gateway:
     public: web.Application
     admin: web.Application
     serving: Serving
-    connected: Mapping[str, Connected]
+    snapshots: Snapshots
+    reloads: Reloads
+    background: Background
 
 
 @asynccontextmanager
@@ -76,10 +75,12 @@ async def open_gateway(
     sink: Sink | None = None,
     environ: Mapping[str, str] | None = None,
     post: Post | None = None,
+    standing: Standing | None = None,
 ) -> AsyncGenerator[Gateway]:
     """Connect the providers and build the applications; leaving disconnects them.
 
-    `post` says which of several processes this is, None that it is the only one.
+    `post` says which of several processes this is, None that it is the only one; `standing` how
+    the configuration stands that the others have already.
     """
     document, clock = loaded.document, clock or SystemClock()
     environ = os.environ if environ is None else environ
@@ -92,8 +93,6 @@ async def open_gateway(
         stack.push_async_callback(background.aclose)
         state = await stack.enter_async_context(open_state(loaded, environ, clock))
         background.start("state", state.keep())
-        for line in gone_plans(state.keys, document, now=clock.now().timestamp()):
-            _log.warning(line)
         shared = await stack.enter_async_context(open_shared(loaded, clock, state.counters))
         background.start("shared", shared.keep())
         images = document.images
@@ -108,34 +107,19 @@ async def open_gateway(
         )
         stack.push_async_callback(pictures.stopped)
         stack.callback(background.start("pictures", pictures.run()))
-        connected = {
-            name: await connect(provider, stack, environ, (clock, background, fetch), post)
-            for name, provider in providers.items()
-        }
         health = HealthBook(document.health, clock)
-        routes = routes_of(document, connected, health)
         notices = shared.notices("health")
         if notices is not None:
             stack.callback(background.start("news", HealthNews(health, notices).run()))
-        if document.health.probes:
-            stack.callback(background.start("probes", Probes(health, background).run()))
+        stack.callback(background.start("probes", Probes(health, background).run()))
         # Calls that go on without a caller end before what answers and counts them.
         calls = Background()
         stack.push_async_callback(calls.aclose)
-        services = Services(
-            document=document,
-            router=Router(routes),
-            identifier=Identifier(
-                document.server.trusted_proxies,
-                keys=state.keys,
-                clock=clock,
-                demands_key=document.auth.mode == "keys",
-            ),
+        limits, cache = document.limits, document.cache
+        maker = Maker(
+            keys=state.keys,
             waiting=WaitingRoom(
-                shared.counters,
-                clock,
-                wait_s=document.limits.wait_s,
-                places=document.limits.waiting,
+                shared.counters, clock, wait_s=limits.wait_s, places=limits.waiting
             ),
             ledger=state.ledger,
             clock=clock,
@@ -144,38 +128,33 @@ async def open_gateway(
             pictures=pictures,
             redact=redact,
             fetch=fetch,
-            prices=await open_prices(routes, clock, document.ledger.aborted),
             health=health,
             retries=RetryBudget(document.retries, clock),
             background=background,
             memory=Memory(
-                shared.cache("answers", size_bytes=document.cache.size_bytes),
-                document.cache,
-                clock,
-                calls,
+                shared.cache("answers", size_bytes=cache.size_bytes), cache, clock, calls
             ),
-            may_cost=document.server.is_loopback or document.limits.anonymous.budget is not None,
         )
 
-        def ping(stream: EventStream) -> None:
-            background.start("ping", stream.ping())
-
-        unready = {name: one.missing for name, one in connected.items() if one.missing is not None}
-        for name, reason in unready.items() if post is None or post.speaks else ():
-            _log.info("provider %s is not configured (%s): its targets are skipped", name, reason)
-        album = _album(document, clock, environ)
+        connector = Connector(environ, clock, background, fetch, post)
+        speaks = post is None or post.speaks
+        snapshots = Snapshots(
+            connector, maker.snapshot, partial(tell, keys=state.keys, speaks=speaks)
+        )
+        stack.push_async_callback(snapshots.aclose)
+        standing = standing or Standing(1, clock.now().timestamp())
+        first = await snapshots.prepare(loaded, providers, standing.generation)
+        album = open_album(images.keep, state_dir(environ), clock)
         serving = Serving(
-            Snapshot(
-                services,
-                Access(document.server),
-                admin_access(document.admin, document.server),
-                unready,
-            ),
-            Pinger(ping),
+            first.snapshot,
+            standing,
+            Pinger(partial(_ping, background)),
             document.server.bounds,
             Watches(asyncio.get_running_loop()),
             album,
-            open_feeds(shared, services, album, background) if document.has_feeds else None,
+            open_feeds(shared, first.snapshot.services, album, background)
+            if document.has_feeds
+            else None,
             state,
             shared,
             Once(
@@ -184,19 +163,28 @@ async def open_gateway(
                 calls,
             ),
         )
+        snapshots.begin(first, serving)
+        del first  # This frame lasts as long as the gateway; no snapshot does.
         public = web.Application(middlewares=[name_request, render_errors])
         public[SERVING] = serving
         add_routes(public)
         public.on_shutdown.append(end_feeds)
         admin = admin_app(serving, state.key_book, background)
-        yield Gateway(document, public, admin, serving, connected)
+        reloads = Reloads(
+            loaded,
+            providers,
+            environ,
+            clock,
+            swap=snapshots.swap,
+            learn=redact.learn,
+            tell=serving.stands,
+        )
+        admin[RELOADING] = reloads
+        yield Gateway(document, public, admin, serving, snapshots, reloads, background)
 
 
-def _album(document: Document, clock: Clock, environ: Mapping[str, str]) -> Album:
-    keep, folder = document.images.keep, state_dir(environ)
-    keep_s = keep.hours * 3600
-    objects = FolderObjects(folder / "pictures", clock, keep_s=keep_s, most_bytes=keep.bytes)
-    return Album(objects, folder / "signing.key", clock)
+def _ping(background: Background, stream: EventStream) -> None:
+    background.start("ping", stream.ping())
 
 
 def render_error(error: CallError) -> tuple[int, dict[str, str], bytes]:

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
 from gateway.background import Background
 from gateway.config.document import Document
 from gateway.config.places import cache_dir, state_dir
+from gateway.config.upstreams import Provider
 from gateway.config.upstreams import Target as TargetSection
 from gateway.crew.gates import FarGate, Share, shared_out
 from gateway.crew.post import Post
@@ -27,69 +28,94 @@ from gateway.transport.client import connect_http
 _log = logging.getLogger("dynagate")
 
 
-async def connect(
-    provider: ConfiguredProvider,
-    stack: AsyncExitStack,
-    environ: Mapping[str, str],
-    shared: tuple[Clock, Background, HttpClient],
-    post: Post | None = None,
-) -> Connected:
-    """Connect one provider; leaving `stack` disconnects it. One that fails is set aside, said why.
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Connects providers for this process; `post` says which of several that is.
 
-    `shared` are the clock, what runs in the background and the guarded fetch of all providers.
-    `post` says which of several processes this is; raises `LinkError` where the host is gone.
+    `fetch` is the guarded one, of all providers.
     """
-    clock, background, fetch = shared
-    section, kind = provider.section, provider.kind
-    gate = _gate(provider, post)
-    if provider.missing is not None:
-        return Connected(provider.name, kind.name, None, gate, provider.missing)
-    if post is not None and post.is_host and not kind.once:
-        return Connected(provider.name, kind.name, None, gate, "the workers have it")
-    if post is not None and kind.once and not post.is_host:
-        return await _far(provider, gate, post)
-    deps = Deps(
-        name=provider.name,
-        http=await stack.enter_async_context(connect_http(section.http, clock=clock)),
-        fetch=fetch,
-        clock=clock,
-        log=logging.getLogger(f"dynagate.provider.{provider.name}"),
-        state_dir=state_dir(environ) / "providers" / provider.name,
-        cache_dir=cache_dir(environ),
-        background=background,
-    )
-    keyed: list[tuple[int | None, BaseModel]] = [*provider.keyed.items()]
-    try:
-        instances = [
-            (number, await stack.enter_async_context(kind.connect(settings, deps)))
-            for number, settings in keyed or [(None, provider.settings)]
-        ]
-    except Exception as error:  # noqa: BLE001 - one plugin's bug must not stop the others.
-        _log.exception("provider %s could not be connected", provider.name)
-        return Connected(
-            provider.name, kind.name, None, gate, f"it failed to start: {type(error).__name__}"
+
+    environ: Mapping[str, str]
+    clock: Clock
+    background: Background
+    fetch: HttpClient
+    post: Post | None
+
+    async def connect(
+        self, provider: ConfiguredProvider, gate: Places, generation: int, stack: AsyncExitStack
+    ) -> Connected:
+        """Connect one provider; leaving `stack` disconnects it. One that fails is set aside.
+
+        `generation` says for which configuration the host is asked; raises `LinkError` where that
+        is gone.
+        """
+        kind, post, name = provider.kind, self.post, provider.name
+        if provider.missing is not None:
+            return Connected(name, kind.name, None, gate, provider.missing)
+        if post is not None and post.is_host and not kind.once:
+            return Connected(name, kind.name, None, gate, "the workers have it")
+        if post is not None and kind.once and not post.is_host:
+            return await _far(provider, gate, post, generation)
+        http = connect_http(provider.section.http, clock=self.clock)
+        deps = Deps(
+            name=name,
+            http=await stack.enter_async_context(http),
+            fetch=self.fetch,
+            clock=self.clock,
+            log=logging.getLogger(f"dynagate.provider.{name}"),
+            state_dir=state_dir(self.environ) / "providers" / name,
+            cache_dir=cache_dir(self.environ),
+            background=self.background,
         )
-    is_paid = bool(provider.secrets)
-    first, *others = [
-        Connected(provider.name, kind.name, instance, gate, is_paid=is_paid, key=number)
-        for number, instance in instances
-    ]
-    return replace(first, others=tuple(others))
+        keyed: list[tuple[int | None, BaseModel]] = [*provider.keyed.items()]
+        try:
+            instances = [
+                (number, await stack.enter_async_context(kind.connect(settings, deps)))
+                for number, settings in keyed or [(None, provider.settings)]
+            ]
+        except Exception as error:  # noqa: BLE001 - one plugin's bug must not stop the others.
+            _log.exception("provider %s could not be connected", name)
+            why = f"it failed to start: {type(error).__name__}"
+            return Connected(name, kind.name, None, gate, why, has_failed=True)
+        is_paid = bool(provider.secrets)
+        first, *others = [
+            Connected(name, kind.name, instance, gate, is_paid=is_paid, key=number)
+            for number, instance in instances
+        ]
+        return replace(first, others=tuple(others))
+
+    def gate(self, provider: ConfiguredProvider, before: Places | None) -> Places:
+        """Return the gate that holds for all processes together: the one `before`, if it will do.
+
+        It goes on as it is until `adjust`.
+        """
+        post, section = self.post, provider.section
+        if post is None or post.is_host:
+            return before if isinstance(before, Gate) else Gate(section)
+        if provider.kind.once or section.concurrent < post.workers:
+            return (
+                before if isinstance(before, FarGate) else FarGate(post.host_socket, provider.name)
+            )
+        return before if isinstance(before, Gate) else Gate(self._part_of(section))
+
+    def adjust(self, gate: Places, provider: ConfiguredProvider) -> None:
+        """Let the gate go on with what a reload says of its provider."""
+        if isinstance(gate, Gate):
+            gate.adjust(self._part_of(provider.section))
+
+    def _part_of(self, section: Provider) -> Provider:
+        """Return what this process may have of it."""
+        post = self.post
+        if post is None or post.is_host:
+            return section
+        return shared_out(section, Share(post.number, post.workers))
 
 
-def _gate(provider: ConfiguredProvider, post: Post | None) -> Places:
-    """Return the gate that holds for all processes together."""
-    section = provider.section
-    if post is None or post.is_host:
-        return Gate(section)
-    if provider.kind.once or section.concurrent < post.workers:
-        return FarGate(post.host_socket, provider.name)
-    return Gate(shared_out(section, Share(post.number, post.workers)))
-
-
-async def _far(provider: ConfiguredProvider, gate: Places, post: Post) -> Connected:
+async def _far(
+    provider: ConfiguredProvider, gate: Places, post: Post, generation: int
+) -> Connected:
     """Return a provider that the host runs."""
-    far = Far(post.host_socket, provider.name)
+    far = Far(post.host_socket, provider.name, generation)
     told = await far.told()
     name, kind, is_paid = provider.name, provider.kind.name, bool(provider.secrets)
     if told.missing is not None:

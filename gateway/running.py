@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from gateway.app import open_gateway, render_error
 from gateway.config.load import Loaded
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
+from gateway.snapshots.triggers import on_hangup, reload_on, watch
 from gateway.web.banner import banner
 from gateway.web.server import Runner
 
@@ -37,9 +38,10 @@ def new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) -> int:
     document = loaded.document
     bounds, server = document.server.bounds, document.server
-    stopping = asyncio.Event()
+    stopping, hangup = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    on_hangup(hangup)
     async with open_gateway(loaded, providers) as gateway:
         public = Runner(gateway.public, bounds, render_error=render_error, drain_s=server.drain_s)
         admin = Runner(gateway.admin, bounds, render_error=render_error, drain_s=1.0)
@@ -55,6 +57,9 @@ async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) ->
         settle()
         sys.stdout.write(banner(document, public.addresses, gateway.serving))
         sys.stdout.flush()
+        reloads, start = gateway.reloads, gateway.background.start
+        start("reload on SIGHUP", reload_on(hangup, reloads))
+        start("watch the file", watch(reloads))
         await stopping.wait()
         _log.info("stopping: calls under way have %g s", server.drain_s)
         gateway.serving.is_draining = True

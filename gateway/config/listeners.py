@@ -44,6 +44,8 @@ class Server(Section):
     workers: int = Field(1, ge=1, le=64)
     """Processes that answer callers; more than one share a Valkey."""
     drain_s: float = Field(30.0, ge=0)
+    watch: bool = True
+    """Whether a file that has changed is read again, as on SIGHUP."""
     bounds: Bounds = Bounds()
 
     @property

@@ -1,5 +1,6 @@
 """Reads `config.yaml`: YAML with line numbers, `${ENV}`, and errors that say where."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from gateway.config.tree import Node, find, parse
 from gateway.config.validation import complaints
 from gateway.config.valkey import valkey_secrets
 
+Stamp = tuple[int, int, int, int]
+"""Device, inode, size in bytes and time of the last change in nanoseconds."""
 MAX_FILE_BYTES = 1024 * 1024
 _REDACT_FROM = 4
 """Shorter secrets are not taken out of messages: `a` would leave nothing to read."""
@@ -32,12 +35,13 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was read, and how its places are told."""
+    """A file that was read, and how its places are told. `stamp` tells it from its next version."""
 
     path: Path
     root: Node
     overrides: tuple[Override, ...] = ()
     secrets: tuple[str, ...] = ()
+    stamp: Stamp | None = None
 
     def place(self, loc: Loc) -> str:
         """Return `file:line:column` of the value at `loc`, or of the nearest key above that exists.
@@ -101,11 +105,12 @@ def load(path: Path, environ: Mapping[str, str], *, overrides: Sequence[Override
 
     Raises `ConfigError` with everything that is wrong.
     """
-    root = parse(_text(path), str(path))
+    text, stamp = _text(path)
+    root = parse(text, str(path))
     interpolation = Interpolation(environ)
     data = interpolation.data(root)
     secrets = tuple(dict.fromkeys(interpolation.secrets))
-    source = Source(path, root, tuple(overrides), secrets)
+    source = Source(path, root, tuple(overrides), secrets, stamp)
     if interpolation.findings:
         raise source.error(interpolation.findings)
     if not isinstance(data, dict):
@@ -133,9 +138,25 @@ def _own_secrets(document: Document, environ: Mapping[str, str]) -> Iterator[str
         yield from valkey_secrets(document.state.valkey.get_secret_value())
 
 
-def _text(path: Path) -> str:
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what tells the file at `path` from every other version, None if it is not there.
+
+    Links are followed, so that one of them swapped for another is another version; blocks.
+    """
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return None
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _text(path: Path) -> tuple[str, Stamp]:
     try:
         with path.open("rb") as file:
+            stamp = _stamp(os.fstat(file.fileno()))
             content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         message = "there is no such file: `dynagate init` writes one, --config names another"
@@ -147,7 +168,7 @@ def _text(path: Path) -> str:
         message = f"a configuration may have {MAX_FILE_BYTES} bytes"
         raise ConfigError([Problem(str(path), "", message)])
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig"), stamp
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         problem = Problem(f"{path}:{line}:1", "", "this line is not UTF-8")

@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable, Mapping
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.config.document import Document
 from gateway.crew.link import Link, LinkError
 from gateway.crew.proxies import METHODS, STREAMED
-from gateway.crew.words import About, End, Failed, Item, Place, Told, Use
+from gateway.crew.words import About, End, Failed, Item, Place, Told, Use, broken
 from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.route import Connected
+from gateway.pipeline.users import Users
 from gateway.schema.failure import Failure
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.http import HttpError
@@ -21,15 +23,29 @@ _log = logging.getLogger("dynagate.crew")
 _LISTING_S = 2.0
 
 
+class Hosted(NamedTuple):
+    """A provider of one configuration: the models that this asks it for, and who works with it."""
+
+    connected: Connected
+    models: frozenset[str]
+    users: Users
+
+
+Find = Callable[[str, int], Hosted | None]
+"""Returns the provider of a name as a generation has it, else as another one in use has it."""
+
+
+def models_of(document: Document, provider: str) -> frozenset[str]:
+    """Return what the configuration asks a provider for."""
+    targets = (target for model in document.models.values() for target in model.targets)
+    return frozenset(target.model for target in targets if target.provider == provider)
+
+
 class Engines:
     """Answers the workers; `serve` is for one link."""
 
-    def __init__(self, document: Document, connected: Mapping[str, Connected]) -> None:
-        self._connected = connected
-        self._models: dict[str, set[str]] = {name: set() for name in connected}
-        for model in document.models.values():
-            for target in model.targets:
-                self._models[target.provider].add(target.model)
+    def __init__(self, find: Find) -> None:
+        self._find = find
 
     async def serve(self, link: Link) -> None:
         """Do what the first word of `link` wants; stop when the worker closes it."""
@@ -43,25 +59,32 @@ class Engines:
 
     async def _answer(self, word: About | Place | Use, link: Link) -> None:
         with suppress(LinkError):  # Whoever asked is gone, and has to be told nothing.
-            connected = self._connected[word.provider]
-            match word:
-                case About():
-                    await link.send(await self._about(connected))
-                case Place():
-                    await _hold_place(connected, word.priority, link)
-                case Use():
-                    await _use(connected, word, link)
+            # A gate is the provider's in all configurations.
+            generation = sys.maxsize if isinstance(word, Place) else word.generation
+            hosted = self._find(word.provider, generation)
+            if hosted is None:  # The worker's configuration is older than all that are in use here.
+                await link.send(Failed.of(broken(word.provider)))
+                return
+            with hosted.users.held():
+                match word:
+                    case About():
+                        await link.send(await _about(hosted))
+                    case Place():
+                        await _hold_place(hosted.connected, word.priority, link)
+                    case Use():
+                        await _use(hosted.connected, word, link)
 
-    async def _about(self, connected: Connected) -> Told:
-        provider = connected.provider
-        methods = frozenset(name for name in METHODS if hasattr(provider, name))
-        names = self._models[connected.name]
-        cards = None
-        if isinstance(provider, CardSource):
-            # A worker cannot ask for a card in the middle of a call: it gets all there can be.
-            listed = await _listed(provider) if any("*" in name for name in names) else ()
-            cards = {name: provider.card(name) for name in {*names, *listed} if "*" not in name}
-        return Told(methods, connected.wires, cards, connected.missing)
+
+async def _about(hosted: Hosted) -> Told:
+    connected, names = hosted.connected, hosted.models
+    provider = connected.provider
+    methods = frozenset(name for name in METHODS if hasattr(provider, name))
+    cards = None
+    if isinstance(provider, CardSource):
+        # A worker cannot ask for a card in the middle of a call: it gets all there can be.
+        listed = await _listed(provider) if any("*" in name for name in names) else ()
+        cards = {name: provider.card(name) for name in {*names, *listed} if "*" not in name}
+    return Told(methods, connected.wires, cards, connected.missing)
 
 
 async def _listed(provider: object) -> Iterable[str]:

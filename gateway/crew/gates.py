@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.config.section import Rate
 from gateway.config.upstreams import Provider
 from gateway.crew.link import Link, LinkError, connect
-from gateway.crew.words import Place, broken
+from gateway.crew.words import Failed, Place, broken
 from gateway.pipeline.gate import GateFullError
 
 
@@ -31,15 +31,17 @@ class FarGate:
         try:
             link = await connect(self._socket)
             await link.send(Place(self._name, priority))
-            is_granted: bool = await link.receive()
+            answer: bool | Failed = await link.receive()
         except BaseException as error:
             if link is not None:
                 link.close()
             if isinstance(error, LinkError):
                 raise broken(self._name) from error
             raise
-        if not is_granted:
+        if answer is not True:
             link.close()
+            if isinstance(answer, Failed):
+                raise answer.raised()
             raise GateFullError
         self._held.append(link)
 

@@ -24,18 +24,21 @@ class Far:
     Readings of `Clock.monotonic` mean the same in all processes of a machine, so deadlines do.
     """
 
-    def __init__(self, socket: Path, name: str) -> None:
+    def __init__(self, socket: Path, name: str, generation: int = 1) -> None:
         self._socket = socket
         self._name = name
+        self._generation = generation
 
     async def told(self) -> Told:
         """Return what the provider can do. Raises `LinkError`."""
         link = await connect(self._socket)
         try:
-            await link.send(About(self._name))
-            told: Told = await link.receive()
+            await link.send(About(self._name, self._generation))
+            told: Told | Failed = await link.receive()
         finally:
             link.close()
+        if isinstance(told, Failed):
+            raise LinkError(f"it has no provider {self._name}")
         return told
 
     async def items(self, method: str, *arguments: object) -> AsyncGenerator[Any]:
@@ -47,7 +50,7 @@ class Far:
         link: Link | None = None
         try:
             link = await connect(self._socket)
-            await link.send(Use(self._name, method, arguments))
+            await link.send(Use(self._name, self._generation, method, arguments))
             while not isinstance(word := await link.receive(), End):
                 match word:
                     case Item():

@@ -16,9 +16,13 @@ from gateway.sdk.providers import ModelCard
 
 
 class About(NamedTuple):
-    """What can `provider` do, and what is known of its models?"""
+    """What can `provider` do, and what is known of its models?
+
+    The provider is that of the configuration of `generation`, or of the one before it that had it.
+    """
 
     provider: str
+    generation: int
 
 
 class Told(NamedTuple):
@@ -41,6 +45,7 @@ class Use(NamedTuple):
     """Call a method of `provider`."""
 
     provider: str
+    generation: int
     method: str
     arguments: tuple[Any, ...]  # Any: what the method takes.
 

@@ -96,11 +96,11 @@ def account(call: Call, services: Services) -> None:
 
 def _measure(call: Call, services: Services) -> None:
     if call.recall is not None:
-        services.metrics.recalled(call.route_name, call.recall.status.lower())
+        services.metrics.besides.recalled(call.route_name, call.recall.status.lower())
     if call.hedged:
         services.metrics.besides.hedged(call.route_name, call.hedged)
     for name, action in call.guards.items():
-        services.metrics.guarded(call.route_name, name, action)
+        services.metrics.besides.guarded(call.route_name, name, action)
     for tried in call.tried:
         services.metrics.failed(tried.target.connected.label, tried.failure)
 

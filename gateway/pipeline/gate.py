@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from aiolimiter import AsyncLimiter
 
-from gateway.config.upstreams import Provider
+from gateway.config.upstreams import Pace, Provider
 
 
 class GateFullError(Exception):
@@ -46,13 +46,25 @@ class Gate:
         self._queue = section.queue
         self._waiters: list[_Waiter] = []
         self._arrivals = 0
-        self._limiter: AsyncLimiter | None = None
-        if section.pace is not None:
-            count, period_s = section.pace.rate
-            burst = section.pace.burst
-            self._limiter = AsyncLimiter(burst, burst * period_s / count)
+        self._pace_of = section.pace
+        self._limiter = _limiter(section.pace)
         self._taken = 0
         self._paced = 0
+
+    def adjust(self, section: Provider) -> None:
+        """Go on with what a reload says of it.
+
+        Those who are in stay in, though they be more than may now; those who wait for their start
+        keep the pace that they came for.
+        """
+        self._concurrent, self._queue = section.concurrent, section.queue
+        if section.pace != self._pace_of:
+            self._pace_of, self._limiter = section.pace, _limiter(section.pace)
+        while self._waiters and self._taken < self._concurrent:
+            turn = self._waiters.pop(0).turn
+            if not turn.done():
+                self._taken += 1
+                turn.set_result(None)
 
     @property
     def waiting(self) -> int:
@@ -82,7 +94,7 @@ class Gate:
 
     def leave(self) -> None:
         """Give the place to the next."""
-        while self._waiters:
+        while self._waiters and self._taken <= self._concurrent:
             turn = self._waiters.pop(0).turn
             if not turn.done():
                 turn.set_result(None)  # The place changes hands: it was never free.
@@ -117,3 +129,10 @@ class Gate:
             raise
         finally:
             self._paced -= 1
+
+
+def _limiter(pace: Pace | None) -> AsyncLimiter | None:
+    if pace is None:
+        return None
+    count, period_s = pace.rate
+    return AsyncLimiter(pace.burst, pace.burst * period_s / count)

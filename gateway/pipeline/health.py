@@ -6,7 +6,7 @@ or does I/O.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -288,6 +288,10 @@ class TargetHealth:
         if condition is Condition.CLOSED:
             self.since = self._book.clock.now()
 
+    def end_rest(self) -> None:
+        """Let the next call be the probe, if it is open."""
+        self._until = min(self._until, self._book.clock.monotonic())
+
     def sibling(self, name: str) -> "TargetHealth":
         """Return the health of another target of the same family."""
         return self._book.of(name, family=self.family)
@@ -362,6 +366,28 @@ class HealthBook:
     def __iter__(self) -> Iterator[TargetHealth]:
         """Yield all that are known, the configured ones first."""
         return chain(self._configured.values(), self._named.values())
+
+    def keep_only(self, targets: Collection[str], routes: Collection[str]) -> None:
+        """Forget targets and routes that the configuration has no more.
+
+        Calls that are under way have what they need of them.
+        """
+        gone = [name for name in self._configured if name not in targets]
+        for name in gone:
+            del self._configured[name]
+        gone = [name for name, one in self._named.items() if one.family not in targets]
+        for name in gone:
+            del self._named[name]
+        self._turns = {name: turn for name, turn in self._turns.items() if name in routes}
+
+    def end_rests(self, targets: Collection[str]) -> None:
+        """Let these targets be probed now, by their names in the configuration.
+
+        What somebody had to do, such as write another key, may have been done.
+        """
+        for one in self:
+            if one.family in targets:
+                one.end_rest()
 
     def open_targets(self) -> dict[str, int]:
         """Return how many targets are not closed, by their names in the configuration."""

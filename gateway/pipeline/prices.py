@@ -36,20 +36,26 @@ _NOTHING = Price()
 
 
 class Prices:
-    """What calls cost. `table` is None where no target needs it."""
+    """What calls cost. `table` is None where no target needs it.
+
+    `said` is what the prices before these have said.
+    """
 
     def __init__(
         self,
         table: PriceTable | None,
         clock: Clock,
         aborted: Literal["streamed", "estimate", "free"] = "streamed",
+        *,
+        said: Iterable[tuple[str, str]] = (),
     ) -> None:
-        self._table = table
+        self.table = table
         self._clock = clock
         self._are_aborted_free = aborted == "free"
         self._rates: dict[Price, Rates] = {}
         self._listed: dict[tuple[str, str], ModelInfo | None] = {}
-        self._said: set[tuple[str, str]] = set()
+        self.said = set(said)
+        """Lines that are missing in the configuration, and were named."""
 
     def cost(self, call: "Call") -> Cost:
         """Return what a call cost whose usage is settled; what used nothing is free."""
@@ -85,12 +91,12 @@ class Prices:
 
     def _list_cost(self, target: Target, call: "Call") -> Cost:
         listed = self._find(target)
-        if listed is not None and self._table is not None:
+        if listed is not None and self.table is not None:
             rates = listed_rates(listed, call.usage or Usage(), self._clock.now())
             # Nothing that was counted is not the same as nothing to pay.
             micros = _micros(rates, call) if _is_used(call) or rates.request else None
             if micros is not None:
-                return Cost(micros, self._table.version)
+                return Cost(micros, self.table.version)
         self._say(call.route_name, target)
         return Cost(None, "")
 
@@ -114,19 +120,19 @@ class Prices:
 
     def _find(self, target: Target) -> "ModelInfo | None":
         provider = target.card.prices_of
-        if self._table is None or provider is None:
+        if self.table is None or provider is None:
             return None
         key = (provider, target.model)
         if key not in self._listed:
-            _kept(self._listed, key, self._table.find(*key))
+            _kept(self._listed, key, self.table.find(*key))
         return self._listed[key]
 
     def _say(self, route: str, target: Target) -> None:
         """Name the line that is missing in the configuration, once for each."""
         line = (route, target.connected.name)
-        if line in self._said:
+        if line in self.said:
             return
-        self._said.add(line)
+        self.said.add(line)
         _log.warning(
             "what %s costs is not known: its calls are kept without a cost; write "
             "models.%s.targets[].card.price: {input: ..., output: ...}, in US dollars for a "
@@ -140,8 +146,12 @@ async def open_prices(
     routes: Iterable[Route],
     clock: Clock,
     aborted: Literal["streamed", "estimate", "free"],
+    before: Prices | None = None,
 ) -> Prices:
-    """Return the prices of all targets; the table is loaded if one of them needs it."""
+    """Return the prices of all targets; the table is loaded if one of them needs it.
+
+    After a reload `before` has it, and knows what has been said.
+    """
     routes = tuple(routes)
     is_needed = any(
         needs_table(target) and target.card.prices_of is not None
@@ -149,8 +159,12 @@ async def open_prices(
         for target in route.targets
     )
     # A third of a second of imports, during which nothing else of the start should stand still.
-    table = await asyncio.to_thread(PriceTable) if is_needed else None
-    prices = Prices(table, clock, aborted)
+    table = None if before is None else before.table
+    if table is None and is_needed:
+        table = await asyncio.to_thread(PriceTable)
+    lines = {(route.name, target.connected.name) for route in routes for target in route.targets}
+    said = () if before is None else lines & before.said
+    prices = Prices(table, clock, aborted, said=said)
     await asyncio.to_thread(prices.check, routes)
     return prices
 

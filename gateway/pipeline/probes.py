@@ -43,7 +43,8 @@ class Probes:
         return any(one.condition is not Condition.CLOSED for one in self._book)
 
     def _is_due(self, health: TargetHealth) -> bool:
-        if health.name in self._under_way or len(self._under_way) >= _AT_ONCE:
+        is_busy = health.name in self._under_way or len(self._under_way) >= _AT_ONCE
+        if is_busy or not self._book.settings.probes:
             return False
         if health.wants_look:
             return True

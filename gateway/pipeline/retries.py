@@ -33,13 +33,17 @@ class RetryBudget:
     """
 
     def __init__(self, settings: BudgetSettings, clock: Clock) -> None:
+        self._clock = clock
+        self.adjust(settings)
+        self._left = self._most
+        self._filled = clock.monotonic()
+
+    def adjust(self, settings: BudgetSettings) -> None:
+        """Go on with what a reload says; what is left stays, as far as it may."""
         count, period_s = settings.floor
         self._share = settings.budget_percent / 100
         self._most = float(count)
         self._refill = count / period_s
-        self._clock = clock
-        self._left = self._most
-        self._filled = clock.monotonic()
 
     def earn(self) -> None:
         """Count a call."""

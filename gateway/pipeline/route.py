@@ -50,10 +50,17 @@ class Connected:
     gate: Places
     missing: str | None = None
     is_paid: bool = False
+    has_failed: bool = False
+    """It could not be connected, which `missing` says too: another try may help."""
     key: int | None = None
     """Which of its provider's keys it uses, by the place in the file; None: there is but one."""
     others: tuple["Connected", ...] = ()
     """The same provider with each of its further keys: behind one gate."""
+
+    def behind(self, gate: Places) -> "Connected":
+        """Return the same behind another gate."""
+        others = tuple(replace(one, gate=gate) for one in self.others)
+        return replace(self, gate=gate, others=others)
 
     @property
     def label(self) -> str:
@@ -99,6 +106,11 @@ class Target:
     def label(self) -> str:
         """The same with the number of its key, `openai#2/gpt`, as the log and the ledger say it."""
         return f"{self.connected.label}/{self.model}"
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """What its provider's several keys are called; none if there is but one."""
+        return tuple(one.key.name for one in (self, *self.others) if one.key is not None)
 
     @property
     def rest_s(self) -> float:

@@ -26,6 +26,10 @@ class WaitingRoom:
         self._places = places
         self._queues: dict[str, deque[asyncio.Event]] = {}
 
+    def adjust(self, *, wait_s: float, places: int) -> None:
+        """Go on with what a reload says; those who wait do so for as long as they came for."""
+        self._wait_s, self._places = wait_s, places
+
     @property
     def waiting(self) -> int:
         """How many calls wait."""

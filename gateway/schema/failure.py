@@ -59,6 +59,7 @@ CODES: dict[str, tuple[int, ErrorType]] = {
     "context_length_exceeded": (400, _INVALID),
     "content_filter": (400, _INVALID),
     "bad_request": (400, _INVALID),
+    "invalid_configuration": (400, _INVALID),
     "invalid_api_key": (401, "authentication_error"),
     "key_required": (401, "authentication_error"),
     "model_not_allowed": (403, "permission_error"),

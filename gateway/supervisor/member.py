@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from gateway.app import Gateway, open_gateway, render_error
 from gateway.config.problems import ConfigError
-from gateway.crew.engines import Engines
+from gateway.crew.engines import Engines, Hosted, models_of
 from gateway.crew.link import LinkError, listening
 from gateway.crew.post import Post
 from gateway.crew.reports import Told, Workers
@@ -92,7 +92,16 @@ async def _host(
     admin = Runner(
         gateway.admin, document.server.bounds, render_error=render_error, drain_s=_ADMIN_DRAIN_S
     )
-    engines = Engines(document, gateway.connected)
+
+    def find(provider: str, generation: int) -> Hosted | None:
+        snapshot = gateway.snapshots.having(provider, generation)
+        if snapshot is None:
+            return None
+        services = snapshot.services
+        models = models_of(services.document, provider)
+        return Hosted(snapshot.connected[provider], models, services.users)
+
+    engines = Engines(find)
     async with listening(post.host_socket, engines.serve):
         try:
             if document.admin.listen is not None:

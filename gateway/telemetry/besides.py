@@ -1,4 +1,4 @@
-"""What is asked of upstreams besides the attempts that callers wait for."""
+"""What happens to calls besides being answered by the target whose turn it is."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,10 +20,20 @@ class Besides:
     """The figures of a process. Labels are names of the configuration and fixed words."""
 
     def __init__(self) -> None:
+        self._recalls: Counter[tuple[str, str]] = Counter()
+        self._guarded: Counter[tuple[str, str, str]] = Counter()
         self._hedges: Counter[tuple[str, str]] = Counter()
         self._shadows: Counter[tuple[str, str]] = Counter()
         self._seconds: dict[tuple[str, str], float] = {}
         self._tokens: Counter[tuple[str, str]] = Counter()
+
+    def recalled(self, model: str, result: str) -> None:
+        """Count a call of a model with a cache: `hit`, `miss`, `bypass` or `shared`."""
+        self._recalls[model, result] += 1
+
+    def guarded(self, model: str, guard: str, action: str) -> None:
+        """Count a call in which a guard found something."""
+        self._guarded[model, guard, action] += 1
 
     def hedged(self, model: str, outcome: str) -> None:
         """Count a call with a second attempt beside a late one, `won` or `lost` by the second."""
@@ -43,6 +53,21 @@ class Besides:
         """Yield what is counted, for the client library."""
         from prometheus_client.metrics_core import CounterMetricFamily  # noqa: PLC0415 - 70 ms.
 
+        recalls = CounterMetricFamily(
+            "dynagate_cache_calls",
+            "Calls of models with a cache, by what came of that.",
+            labels=("model", "result"),
+        )
+        for labels, count in self._recalls.items():
+            recalls.add_metric(labels, count)
+        guarded = CounterMetricFamily(
+            "dynagate_guarded_calls",
+            "Calls in which a guard found something.",
+            labels=("model", "guard", "action"),
+        )
+        for names, count in self._guarded.items():
+            guarded.add_metric(names, count)
+        yield from (recalls, guarded)
         hedges = CounterMetricFamily(
             "dynagate_hedges",
             "Calls with a second attempt beside one that was late, by whether it answered first.",

@@ -38,14 +38,14 @@ class CallLog:
     def __init__(self, sink: Sink, clock: Clock, *, is_json: bool) -> None:
         self._sink = sink
         self._clock = clock
-        self._is_json = is_json
+        self.is_json = is_json
         self._pending: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, fields: dict[str, Any]) -> None:  # Any: JSON values.
         """Add a line; never waits, never raises."""
         fields["time"] = self._clock.now()
-        line = orjson.dumps(fields, option=_LINE) if self._is_json else _for_people(fields)
+        line = orjson.dumps(fields, option=_LINE) if self.is_json else _for_people(fields)
         self._pending.append(line)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
@@ -101,9 +101,19 @@ class _PlainFormatter(logging.Formatter):
 def begin(section: Logs, secrets: Iterable[str]) -> tuple[Redactor, bool]:
     """Log as the configuration says; return what takes secrets out, and whether lines are JSON."""
     redact = Redactor(secrets)
-    is_json = section.format == "json" or (section.format == "auto" and not sys.stderr.isatty())
+    is_json = _is_json(section)
     set_up(section.level, is_json=is_json, redact=redact)
     return redact, is_json
+
+
+def adjust(section: Logs, log: CallLog, redact: Callable[[str], str]) -> None:
+    """Go on with what a reload says of the log."""
+    log.is_json = _is_json(section)
+    set_up(section.level, is_json=log.is_json, redact=redact)
+
+
+def _is_json(section: Logs) -> bool:
+    return section.format == "json" or (section.format == "auto" and not sys.stderr.isatty())
 
 
 def set_up(level: str, *, is_json: bool, redact: Callable[[str], str]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import add
 
-MAXED = ("_seconds", "_info", "_down")
+MAXED = ("_seconds", "_info", "_down", "_reload_failed")
 """Endings of gauges of which the largest is shown. Others are summed."""
-MINNED = ("_open",)
+MINNED = ("_open", "_generation")
 """Endings of gauges of which the smallest is shown: one process that is not open is news."""
 
 

@@ -108,8 +108,8 @@ class Metrics:
         self._cells: dict[tuple[str, str, str, int], _Cells] = {}
         self._failed: dict[tuple[str, str], int] = {}
         self.besides = Besides()
-        self._recalled: dict[tuple[str, str], int] = {}
-        self._guarded: dict[tuple[str, str, str], int] = {}
+        self.config_generation = 1
+        self.has_reload_failed = False
         self.in_flight = 0
         self.feed_readers = 0
         self.dropped_feed_readers = 0
@@ -138,16 +138,6 @@ class Metrics:
         """Count one failed attempt."""
         key = (provider, failure)
         self._failed[key] = self._failed.get(key, 0) + 1
-
-    def recalled(self, model: str, result: str) -> None:
-        """Count one call of a model with a cache; `model` is the configured name."""
-        key = (model, result)
-        self._recalled[key] = self._recalled.get(key, 0) + 1
-
-    def guarded(self, model: str, guard: str, action: str) -> None:
-        """Count a call in which a guard found something; all three are the configuration's."""
-        key = (model, guard, action)
-        self._guarded[key] = self._guarded.get(key, 0) + 1
 
     def text(self) -> bytes:
         """Return the exposition in Prometheus' text format 0.0.4."""
@@ -198,20 +188,6 @@ class Metrics:
         )
         for pair, count in self._failed.items():
             failed.add_metric(list(pair), count)
-        recalled = CounterMetricFamily(
-            "dynagate_cache_calls",
-            "Calls of models with a cache, by what came of that.",
-            labels=("model", "result"),
-        )
-        for pair, count in self._recalled.items():
-            recalled.add_metric(list(pair), count)
-        guarded = CounterMetricFamily(
-            "dynagate_guarded_calls",
-            "Calls in which a guard found something.",
-            labels=("model", "guard", "action"),
-        )
-        for names, count in self._guarded.items():
-            guarded.add_metric(list(names), count)
         in_flight = GaugeMetricFamily("dynagate_in_flight", "Calls under way.")
         in_flight.add_metric([], self.in_flight)
         readers = GaugeMetricFamily("dynagate_feed_readers", "Readers of the live feeds.")
@@ -220,8 +196,7 @@ class Metrics:
             "dynagate_dropped_feed_readers", "Readers of a feed that were too slow for it."
         )
         dropped.add_metric([], self.dropped_feed_readers)
-        besides = (recalled, guarded)
-        yield from (calls, seconds, first, tokens, failed, *besides, in_flight, readers, dropped)
+        yield from (calls, seconds, first, tokens, failed, in_flight, readers, dropped)
         ledger = self._ledger()
         rows = CounterMetricFamily("dynagate_ledger_rows", "Calls that the ledger has kept.")
         rows.add_metric([], ledger.rows)
@@ -254,3 +229,17 @@ class Metrics:
             resting.add_metric([target], count)
         yield resting
         yield from self.besides.collect()
+        yield from self._configuration()
+
+    def _configuration(self) -> Iterator["Metric"]:
+        from prometheus_client.metrics_core import GaugeMetricFamily  # noqa: PLC0415 - see above.
+
+        generation = GaugeMetricFamily(
+            "dynagate_config_generation", "Which configuration since the start is in force, from 1."
+        )
+        generation.add_metric([], self.config_generation)
+        refused = GaugeMetricFamily(
+            "dynagate_config_reload_failed", "1 if the last reload changed nothing: a bad file."
+        )
+        refused.add_metric([], int(self.has_reload_failed))
+        yield from (generation, refused)

@@ -13,9 +13,11 @@ from urllib.parse import urlencode
 
 import orjson
 
+from gateway.config.document import Keep
 from gateway.schema.failure import CallError
 from gateway.schema.images import Picture
 from gateway.sdk.providers import Clock
+from gateway.state.folder import FolderObjects
 from gateway.state.objects import Objects, Stored
 
 _log = logging.getLogger("dynagate.album")
@@ -91,6 +93,14 @@ class Album:
             self._secret = await asyncio.to_thread(_secret_of, self._secret_file)
         said = f"{name}:{expires}".encode()
         return hmac.new(self._secret, said, hashlib.sha256).hexdigest()
+
+
+def open_album(keep: Keep, folder: Path, clock: Clock) -> Album:
+    """Return the album in the state `folder`, which keeps pictures as the configuration says."""
+    objects = FolderObjects(
+        folder / "pictures", clock, keep_s=keep.hours * 3600, most_bytes=keep.bytes
+    )
+    return Album(objects, folder / "signing.key", clock)
 
 
 def _key(identity: object) -> str:

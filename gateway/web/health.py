@@ -5,6 +5,7 @@ from typing import Literal
 import orjson
 from aiohttp import web
 
+from gateway.schema.json import JsonObject
 from gateway.web.serving import SERVING, Serving, json_response, shared_headers
 
 
@@ -27,6 +28,7 @@ async def readiness(request: web.Request) -> web.Response:
     document = {
         "status": status,
         "providers": dict(serving.unready),
+        "configuration": configuration_of(serving),
         "state": "failing" if serving.state.is_failing else "ok",
         "shared": "ok" if down is None else f"down: {down}",
         "ledger": {
@@ -42,6 +44,12 @@ async def readiness(request: web.Request) -> web.Response:
         **shared_headers(request),
     }
     return web.Response(status=200 if status == "ok" else 503, body=body, headers=headers)
+
+
+def configuration_of(serving: Serving) -> JsonObject:
+    """Return which configuration is in force, and whether a newer one could not be."""
+    standing = serving.standing
+    return {"generation": standing.generation, "reload_failed": standing.failed is not None}
 
 
 def status_of(serving: Serving) -> Literal["ok", "draining", "unavailable"]:

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from gateway.config.listeners import Bounds
+from gateway.config.reload import Standing
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pipeline.call import Call, Recall, Services
 from gateway.pipeline.watch import Watches
@@ -53,6 +54,7 @@ class Serving:
     """
 
     snapshot: Snapshot
+    standing: Standing
     pinger: Pinger
     bounds: Bounds
     watches: Watches
@@ -73,6 +75,11 @@ class Serving:
     @services.setter
     def services(self, services: Services) -> None:
         self.snapshot.services = services
+
+    def stands(self, standing: Standing) -> None:
+        """Note which configuration is in force, and what came of the last reload."""
+        self.standing = standing
+        self.services.metrics.has_reload_failed = standing.failed is not None
 
     @property
     def unready(self) -> Mapping[str, str]:

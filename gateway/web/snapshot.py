@@ -1,12 +1,13 @@
 """One loaded configuration, as one request sees it from its beginning to its end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from gateway.pipeline.call import Services
-from gateway.web.access import Access
+from gateway.pipeline.route import Connected
+from gateway.web.access import Access, admin_access
 
 
 @dataclass(slots=True)
@@ -17,9 +18,26 @@ class Snapshot:
     access: Access
     """Who may reach the public listener through a browser; `admin_access` the operator's."""
     admin_access: Access
-    unready: Mapping[str, str] = field(default_factory=dict)
+    unready: Mapping[str, str]
     """Providers that cannot answer yet, and why."""
-    generation: int = 1
+    connected: Mapping[str, Connected]
+    generation: int
+
+
+def snapshot_of(
+    services: Services, connected: Mapping[str, Connected], generation: int
+) -> Snapshot:
+    """Return what requests see of a configuration and its providers."""
+    document = services.document
+    unready = {name: one.missing for name, one in connected.items() if one.missing is not None}
+    return Snapshot(
+        services,
+        Access(document.server),
+        admin_access(document.admin, document.server),
+        unready,
+        connected,
+        generation,
+    )
 
 
 SNAPSHOT = web.RequestKey("snapshot", Snapshot)

@@ -9,12 +9,13 @@ from typing import Any
 
 from gateway.config.document import Document
 from gateway.config.upstreams import Provider
-from gateway.crew.engines import Engines
+from gateway.crew.engines import Engines, Hosted, models_of
 from gateway.crew.gates import FarGate
 from gateway.crew.link import listening
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate
 from gateway.pipeline.route import Connected
+from gateway.pipeline.users import Users
 from gateway.sdk import Deps, ProviderKind
 
 
@@ -40,8 +41,9 @@ async def hosted(
             for number, model in enumerate(models)
         }
         document = Document.model_validate({"providers": {"p": {"kind": "k"}}, "models": named})
-        connected = {"p": Connected("p", "k", provider, gate, missing)}
-        async with listening(socket, Engines(document, connected).serve):
+        connected = Connected("p", "k", provider, gate, missing)
+        known = {"p": Hosted(connected, models_of(document, "p"), Users())}
+        async with listening(socket, Engines(lambda name, _: known.get(name)).serve):
             yield Far(socket, "p"), FarGate(socket, "p"), gate
 
 

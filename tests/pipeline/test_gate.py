@@ -97,3 +97,51 @@ async def test_pace_lets_a_burst_start_and_no_more() -> None:
     for start in starts:
         start.cancel()
     await asyncio.gather(*starts, return_exceptions=True)
+
+
+async def test_a_gate_that_is_made_wider_lets_those_in_who_wait() -> None:
+    gate = Gate(Provider(kind="x", concurrent=1))
+    await gate.enter()
+    waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    gate.adjust(Provider(kind="x", concurrent=3))
+    await asyncio.gather(*waiting[:2])
+
+    assert (gate.in_flight, gate.waiting, waiting[2].done()) == (3, 1, False)
+    gate.leave()
+    await waiting[2]
+    assert gate.in_flight == 3
+
+
+async def test_a_gate_that_is_made_narrower_is_left_before_it_is_entered() -> None:
+    gate = Gate(Provider(kind="x", concurrent=3))
+    for _ in range(3):
+        await gate.enter()
+
+    gate.adjust(Provider(kind="x", concurrent=1))
+    waiting = asyncio.create_task(gate.enter())
+    for _ in range(2):
+        gate.leave()
+        await asyncio.sleep(0)
+
+    assert not waiting.done()
+    gate.leave()
+    await waiting
+    assert gate.in_flight == 1
+
+
+async def test_a_gate_keeps_its_pace_unless_it_has_changed() -> None:
+    section = Provider(kind="x", pace=Pace(rate=Rate(1, 3600)))
+    gate = Gate(section)
+    await gate.enter()
+
+    gate.adjust(section.model_copy(update={"concurrent": 2}))
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+    gate.adjust(section.model_copy(update={"pace": None}))
+    await gate.enter()
+    assert gate.in_flight == 2

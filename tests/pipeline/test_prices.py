@@ -258,7 +258,7 @@ async def test_the_table_is_loaded_for_paid_targets_without_a_price_alone() -> N
 
     async def is_loaded(one: Route) -> bool:
         own = await open_prices([one], ManualClock(), "streamed")
-        return own._table is not None  # noqa: SLF001 - nothing else shows it.
+        return own.table is not None
 
     assert await is_loaded(route(None, "openai"))
     assert not await is_loaded(route(Price(), "openai"))

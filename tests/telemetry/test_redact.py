@@ -32,3 +32,13 @@ def test_ordinary_words_stay() -> None:
     text = "the task-based risk-free ask of a bearer bond, key=value"
 
     assert Redactor(["", "short"])(text) == text
+
+
+def test_secrets_of_a_new_file_are_known_and_the_newest_of_the_old_ones_too() -> None:
+    redact = Redactor(["first-secret"])
+
+    for number in range(300):
+        redact.learn([f"secret-{number:04d}-x"])
+
+    assert redact("secret-0299-x secret-0200-x") == "[redacted] [redacted]"
+    assert redact("first-secret") == "first-secret"

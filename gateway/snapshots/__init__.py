@@ -1,0 +1,1 @@
+"""Loaded configurations: made, put in force one after another, and left when nobody uses them."""

@@ -1,0 +1,58 @@
+"""What has the file read again without being asked by HTTP: SIGHUP, and a file that has changed."""
+
+import asyncio
+import logging
+import signal
+from typing import Final
+
+from gateway.config.load import stamp_of
+from gateway.config.problems import ConfigError
+from gateway.snapshots.reloads import Reloads
+
+_log = logging.getLogger("dynagate")
+WATCH_S: Final = 1.0
+"""Between two looks at the file. Once it has changed it must stay the same from one to the next."""
+
+
+def on_hangup(hangup: asyncio.Event) -> None:
+    """Set `hangup` on SIGHUP from now on, where there is such a signal."""
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+
+
+async def reload_on(hangup: asyncio.Event, reloads: Reloads) -> None:
+    """Reload each time that `hangup` is set, once for those that come meanwhile."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        await _reload(reloads, "SIGHUP")
+
+
+async def watch(reloads: Reloads, *, every_s: float = WATCH_S) -> None:
+    """Reload when the file has changed and does so no more, as long as `server.watch` says so.
+
+    A file is looked at by its path, so a link that leads elsewhere now is seen as well, and so is
+    one in its folder's own path. While there is no file nothing is done.
+    """
+    tried = seen = reloads.loaded.source.stamp
+    while True:
+        await asyncio.sleep(every_s)
+        if not reloads.loaded.document.server.watch:
+            tried = reloads.loaded.source.stamp
+            continue
+        before, seen = seen, await asyncio.to_thread(stamp_of, reloads.loaded.path)
+        if seen == reloads.loaded.source.stamp and reloads.standing.failed is None:
+            tried = seen
+        if seen is None or seen != before or seen == tried:
+            continue
+        tried = seen
+        await _reload(reloads, "the file has changed")
+
+
+async def _reload(reloads: Reloads, why: str) -> None:
+    try:
+        outcome = await reloads.reload(why)
+    except ConfigError:
+        return  # It is in the log, and in what `/admin/config` tells.
+    if outcome is None:
+        _log.warning("the configuration was not reloaded (%s): others wait for that already", why)
