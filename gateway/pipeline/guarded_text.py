@@ -62,6 +62,8 @@ class Findings:
 class Scanner:
     """Looks through one text; up to `hold_chars` characters of what was fed are held back.
 
+    Twice as many where matches overlap.
+
     What is found may be as long as that wherever the pieces begin and end; of something longer a
     part may be missed. Once `findings.blocking` is set nothing more comes out.
     """
@@ -100,8 +102,13 @@ class Scanner:
         sure = len(text) if is_last else len(text) - self._hold_chars
         if sure <= begin:
             return ""
+        matches = self._matches(text if is_last else text + _MORE, begin, sure)
+        if not is_last:
+            sure = self._certain(matches, sure)
         out, at = [], begin
-        for start, end, rule in self._matches(text if is_last else text + _MORE, begin, sure):
+        for start, end, rule in matches:
+            if start >= sure:
+                break
             if rule.action == "block":
                 self.findings.blocking = rule
                 out.append(text[at : max(at, start)])
@@ -115,6 +122,19 @@ class Scanner:
         at = max(at, sure)
         self._before, self._held = text[at - 1 : at], text[at:]
         return "".join(out)
+
+    def _certain(self, matches: Sequence[tuple[int, int, Rule]], sure: int) -> int:
+        """Return up to where it is known what overlaps what: `sure`, or where such a match begins.
+
+        Of a chain that is longer than `hold_chars` the rest is looked at without its beginning.
+        """
+        certain = sure
+        for start, end, rule in reversed(matches):
+            if rule.action == "block":
+                return sure
+            if start < certain < end:
+                certain = start
+        return certain if sure - certain <= self._hold_chars else sure
 
     def _matches(self, text: str, begin: int, sure: int) -> list[tuple[int, int, Rule]]:
         """Return what is to be blocked or replaced, of all that begins before `sure`."""
