@@ -19,6 +19,7 @@ from gateway.pipeline.gate import Gate, Places
 from gateway.pipeline.guarded_text import guard_set
 from gateway.pipeline.health import HealthBook
 from gateway.pipeline.hedge import Hedging, Shadowing
+from gateway.pipeline.key_health import key_of
 from gateway.pipeline.route import Connected, Route, Target, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
@@ -161,5 +162,5 @@ def _target(connected: Connected, section: TargetSection, health: HealthBook) ->
         weight=section.weight,
         tier=section.tier,
         when=section.when,
-        key=None if connected.key is None else health.key(connected.label),
+        key=None if connected.key is None else key_of(health, connected.label),
     )

@@ -71,18 +71,19 @@ class TargetHealth:
         "first_token_s",
         "first_token_times",
         "in_flight",
-        "is_key",
         "measured_at",
         "name",
         "probe",
         "rests",
         "since",
         "tokens_a_s",
-        "turn",
         "whole_s",
         "whole_times",
         "why",
     )
+
+    opens_at_once: frozenset[Failure] = frozenset()
+    """Failures of which one is enough."""
 
     def __init__(self, book: "HealthBook", name: str, family: str) -> None:
         self._book = book
@@ -109,10 +110,6 @@ class TargetHealth:
         self.whole_times = Times()
         self.tokens_a_s: float | None = None
         """How fast streams are written, from their first piece on."""
-        self.is_key = False
-        """Whether it is one of a provider's several keys, for all of its models."""
-        self.turn = 0
-        """Of a key: when it was last chosen, counted in choices."""
         self.measured_at = 0.0
         """When a time was last measured, by `Clock.monotonic`."""
         self.probe: Callable[[], Awaitable[None]] | None = None
@@ -221,8 +218,7 @@ class TargetHealth:
         self.why = failure
         told_s = retry_after_s if failure in {Failure.RATE_LIMIT, Failure.QUOTA} else None
         is_probe = self.condition is Condition.HALF_OPEN
-        # A key that is refused stays so, and there are others.
-        is_sure = told_s is not None or (self.is_key and failure in _LASTING)
+        is_sure = told_s is not None or failure in self.opens_at_once
         if is_probe or is_sure or self.failures >= self._book.settings.failures:
             self._open(failure, told_s)
 
@@ -334,24 +330,23 @@ class HealthBook:
         self._turns[route] = turn + 1
         return turn
 
-    def key(self, name: str) -> TargetHealth:
-        """Return how a key is of a provider that has several."""
-        found = self.of(name)
-        found.is_key = True
-        return found
-
-    def choose(self, key: TargetHealth) -> None:
-        """Note that a call is sent with a key: the others are chosen before it again."""
+    def choice(self) -> int:
+        """Return the number of a choice between keys: later ones have higher numbers."""
         self._choices += 1
-        key.turn = self._choices
+        return self._choices
 
-    def of(self, name: str, *, family: str = "") -> TargetHealth:
-        """Return the health of a target, the same one each time; `family` if a caller named it."""
+    def of(
+        self, name: str, *, family: str = "", kind: type[TargetHealth] = TargetHealth
+    ) -> TargetHealth:
+        """Return the health of a target, the same one each time; `family` if a caller named it.
+
+        `kind` is what is made where none is known.
+        """
         found = self.known(name)
         if found is not None:
             return found
         if not family:
-            found = self._configured[name] = TargetHealth(self, name, name)
+            found = self._configured[name] = kind(self, name, name)
             return found
         if len(self._named) >= _MOST_NAMED:
             idle = (known for known, one in self._named.items() if not one.in_flight)

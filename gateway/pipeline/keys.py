@@ -22,11 +22,11 @@ def by_key(targets: Sequence[Target], services: Services) -> Sequence[Target]:
     for target in targets:
         keyed = sorted((target, *target.others), key=_rank)[:most] if target.key else [target]
         if not spread and keyed[0].key is not None:
-            services.health.choose(keyed[0].key)
+            keyed[0].key.turn = services.health.choice()
         spread += keyed
     return spread
 
 
 def _rank(target: Target) -> tuple[bool, int]:
     key = target.key
-    return (False, 0) if key is None else (not key.admits(), key.turn)
+    return (False, 0) if key is None else (not target.has_key(key), key.turn)

@@ -14,6 +14,7 @@ from gateway.pipeline.gate import Places
 from gateway.pipeline.guarded_text import GuardSet
 from gateway.pipeline.health import HealthBook, TargetHealth
 from gateway.pipeline.hedge import Hedging, Shadowing
+from gateway.pipeline.key_health import KeyHealth
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import Wire
@@ -92,7 +93,7 @@ class Target:
     tier: int = 1
     when: When | None = None
     """Which calls it is for; None is all."""
-    key: TargetHealth | None = None
+    key: KeyHealth | None = None
     """How its key is, where its provider has several; `health` is that of all of them."""
     others: tuple["Target", ...] = ()
     """The same with each further key."""
@@ -115,19 +116,23 @@ class Target:
     @property
     def rest_s(self) -> float:
         """Seconds until it may be asked, 0 if it may now."""
-        rest_s = self.health.rest_s
-        return rest_s if self.key is None else max(rest_s, self.key.rest_s)
+        rest_s, key = self.health.rest_s, self.key
+        return rest_s if key is None else max(rest_s, key.rest_s, key.lack_s(self.model))
 
     def admits(self) -> bool:
         """Say whether a call may go there now."""
-        return self.health.admits() and (self.key is None or self.key.admits())
+        return self.health.admits() and (self.key is None or self.has_key(self.key))
 
     def enter(self) -> bool:
         """Count a call in, if one is admitted; a `Visit` must follow then."""
         if self.key is None:
             return self.health.enter()
         # Nothing is awaited in between: what one admits it still admits a line later.
-        return self.key.admits() and self.health.enter() and self.key.enter()
+        return self.has_key(self.key) and self.health.enter() and self.key.enter()
+
+    def has_key(self, key: KeyHealth) -> bool:
+        """Say whether `key`, its own, does not rest for this model."""
+        return key.admits() and not key.lack_s(self.model)
 
     @property
     def is_priced(self) -> bool:

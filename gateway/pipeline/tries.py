@@ -26,7 +26,6 @@ _KEY_MAY_HELP = frozenset(
         Failure.QUOTA,
         Failure.RATE_LIMIT,
         Failure.MODEL_ACCESS,
-        # OpenAI answers 404 for a model that a key may not use.
         Failure.MODEL_GONE,
         Failure.TRANSIENT,
         Failure.UNKNOWN,

@@ -5,6 +5,8 @@ from gateway.schema.failure import Failure
 
 _KEYS_OWN = frozenset({Failure.CREDENTIAL, Failure.QUOTA, Failure.RATE_LIMIT})
 """What is the fault of a key where there are several; all else is the upstream's."""
+_KEY_LACKS = frozenset({Failure.MODEL_ACCESS, Failure.MODEL_GONE})
+"""What is so for one key and one model; OpenAI answers 404, too, for what a key may not use."""
 
 
 class Visit:
@@ -37,6 +39,8 @@ class Visit:
         key = self.target.key
         if key is not None and failure in _KEYS_OWN:
             key.failed(self._key_epoch, failure, retry_after_s)
+        elif key is not None and failure in _KEY_LACKS:
+            key.lack(self.target.model, failure)
         else:
             self.target.health.failed(self._epoch, failure, retry_after_s)
 

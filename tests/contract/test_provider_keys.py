@@ -166,6 +166,30 @@ async def test_an_upstream_that_breaks_off_is_no_fault_of_its_keys(
     assert len(upstream.requests) == 5
 
 
+@pytest.mark.parametrize("code", [403, 404])
+async def test_a_model_that_one_key_lacks_is_asked_with_the_others_and_costs_no_budget(
+    begin: Begin, upstream: FakeUpstream, code: int
+) -> None:
+    clock = ManualClock()
+    retries = {"budget_percent": 0, "floor": "1/hour"}
+    caller = await begin(clock=clock, retries=retries, **keyed(upstream, FIRST, SECOND))
+    upstream.default = by_key({FIRST: status(code)})
+
+    replies = [await caller.chat() for _ in range(4)]
+    told = await health_of(caller)
+    of_another = await caller.chat(model="up-other")
+    asked = used(upstream)
+    clock.advance(300)
+    await caller.chat()
+    await caller.chat()
+
+    assert {one.status for one in [*replies, of_another]} == {200}
+    assert asked == [FIRST, *[SECOND] * 4, FIRST, SECOND]
+    assert (told["up#1"]["state"], told["up#1"]["lacking"]) == ("closed", ["upstream-model"])
+    assert told["up/upstream-model"]["failures"] == 0
+    assert FIRST in used(upstream)[len(asked) :]
+
+
 async def test_what_no_key_can_help_with_goes_to_the_next_target(
     begin: Begin, upstream: FakeUpstream, second: FakeUpstream
 ) -> None:
