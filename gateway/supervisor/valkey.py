@@ -17,7 +17,8 @@ from gateway.config.places import state_dir
 from gateway.config.problems import Finding
 from gateway.supervisor.child import Child, python
 
-_MEMORY = "256mb"
+_MEMORY_BYTES = 256 * 1024 * 1024
+"""For all but the answers that are kept, which have bounds of their own."""
 _POLL_S = 0.02
 _WAIT_S = 0.5
 
@@ -86,11 +87,14 @@ class Valkey:
         """Return the process."""
         keeping = ["--save", ""]
         keeping += ["--appendonly", "no" if self._data is None else "yes"]
+        document = self._loaded.document
+        answers = document.cache.size_bytes + document.idempotency.size_bytes
+        memory = _MEMORY_BYTES + answers
         words = [
             *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
             *("--dir", str(self._data or self._folder), "--daemonize", "no", *keeping),
             # What would end soonest makes room: the caller starts anew, as with counts in memory.
-            *("--maxmemory", _MEMORY, "--maxmemory-policy", "volatile-ttl"),
+            *("--maxmemory", str(memory), "--maxmemory-policy", "volatile-ttl"),
             *("--logfile", str(self.log), "--loglevel", "warning", "--databases", "1"),
         ]
         self.log.unlink(missing_ok=True)

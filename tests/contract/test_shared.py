@@ -217,8 +217,14 @@ async def test_the_user_of_the_operators_guide_may_do_all_that_is_needed(
         async with read(asker) as reader:
             reply = await asker.get(GENERATE)
             event = await reader.event()
+        document = {"user_input": "hi", "model": "chaotic"}
+        path, key = "/api/generate_response", "one"
+        posts = [await asker.post(path, document, Idempotency_Key=key) for _ in range(2)]
+        is_down = asker.gateway.gateway.serving.shared.condition.is_down
 
     assert reply.status == 200
+    assert [one.headers.get("Idempotency-Replayed") for one in posts] == [None, "true"]
+    assert not is_down
     assert event.json()["response"]
 
 

@@ -2,7 +2,8 @@
 
 Times are the server's own, in milliseconds: the processes' clocks need not agree. A window is a
 hash of what is `used` and when it `ends`; the calls in flight of one caller are a sorted set of
-leases by the time at which they expire. Both go by themselves once they are over.
+leases by the time at which they expire. Both go by themselves once they are over. A cache has an
+index, its entries by the time at which they came, and the `sizes` of them, `""` being the sum.
 """
 
 import hashlib
@@ -101,6 +102,47 @@ RENEW: Final = _script(
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
+"""
+)
+
+KEEP: Final = _script(
+    _NOW
+    + """
+-- KEYS: the index of a cache, the sizes of its entries, an entry. ARGV: the entry's name, its
+-- bytes, milliseconds that it is kept (0: it is dropped), how many bytes all may have, what each
+-- takes besides its own, milliseconds that the index lives, 1 if the entry is only for who finds
+-- none there, and how the keys of entries begin. Returns what was there for such a one, else
+-- nothing.
+local name, data, keep = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local most, size = tonumber(ARGV[4]), #ARGV[2] + tonumber(ARGV[5])
+if ARGV[7] == '1' then
+  local found = redis.call('GET', KEYS[3])
+  if found then return found end
+end
+local function forget(one)
+  redis.call('HINCRBY', KEYS[2], '', -(tonumber(redis.call('HGET', KEYS[2], one)) or 0))
+  redis.call('HDEL', KEYS[2], one)
+  redis.call('ZREM', KEYS[1], one)
+  redis.call('DEL', ARGV[8] .. one)
+end
+forget(name)
+if keep <= 0 or size > most then return false end
+redis.call('SET', KEYS[3], data, 'PX', keep)
+redis.call('ZADD', KEYS[1], now, name)
+redis.call('HSET', KEYS[2], name, size)
+local total = redis.call('HINCRBY', KEYS[2], '', size)
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+-- The oldest: those that have ended by themselves, a few at a time, and as many as need to go.
+for looked = 1, 1000 do
+  local two = redis.call('ZRANGE', KEYS[1], 0, 1)
+  local oldest = two[1] == name and two[2] or two[1]
+  if not oldest or oldest == name then break end
+  if total <= most and (looked > 10 or redis.call('EXISTS', ARGV[8] .. oldest) == 1) then break end
+  forget(oldest)
+  total = tonumber(redis.call('HGET', KEYS[2], ''))
+end
+return false
 """
 )
 

@@ -10,19 +10,26 @@ from gateway.state.counters import Counters
 from gateway.state.errors import StateError
 from gateway.state.memory_cache import MemoryCache
 from gateway.state.memory_feed import MemoryFeed
+from gateway.state.valkey.cache import ValkeyCache
 from gateway.state.valkey.commands import ANSWER_S, Commands
 from gateway.state.valkey.counters import LEASE_S, ValkeyCounters
 from gateway.state.valkey.feed import ADD, ValkeyFeed, place_of
 from gateway.state.valkey.notices import ValkeyNotices
-from gateway.state.valkey.scripts import ALL
+from gateway.state.valkey.scripts import ALL, KEEP
 from gateway.state.valkey.server import REFUSALS, Server, Words, explained
 from gateway.state.valkey.without import WithoutServer
 
 _MOST_EVENTS_WAITING = 1000
+_MOST_ANSWERS_WAITING = 32
+"""Each may have megabytes."""
+_KEEPING_S = 2.0
 
 
 class ValkeyShared:
-    """Counters and feeds on one server. Events have a connection of their own: they are larger."""
+    """Counters, feeds and caches on one server.
+
+    Events and answers have connections of their own: they are larger.
+    """
 
     def __init__(self, url: str, document: Document, clock: Clock, own: Counters) -> None:
         self._server = Server(url)
@@ -55,6 +62,16 @@ class ValkeyShared:
             on_dropped=self._dropped,
         )
 
+        self._keeping = Commands(
+            self._server,
+            self.condition,
+            "answers",
+            scripts=[KEEP.text],
+            # Answers are large; whoever asks for one waits less long by itself.
+            answer_s=max(_KEEPING_S, ANSWER_S),
+            most_posted=_MOST_ANSWERS_WAITING,
+        )
+
     async def open(self) -> None:
         """Connect, if the server answers. Raises `StateError` where it refuses to be used."""
         try:
@@ -84,7 +101,8 @@ class ValkeyShared:
 
     def cache(self, name: str, *, size_bytes: int) -> Cache:
         """See `Shared.cache`."""
-        return MemoryCache(self._clock, size_bytes=size_bytes)
+        own = MemoryCache(self._clock, size_bytes=size_bytes)
+        return ValkeyCache(name, self._keeping, own, size_bytes=size_bytes, answer_s=ANSWER_S)
 
     def notices(self, name: str) -> ValkeyNotices:
         """See `Shared.notices`."""
@@ -94,6 +112,7 @@ class ValkeyShared:
         """See `Shared.keep`."""
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(self.counters.keep())
+            group.create_task(self._keeping.run())
             publishing = self._document.has_feeds
             if publishing:
                 group.create_task(self._publishing.run())
@@ -105,6 +124,7 @@ class ValkeyShared:
         self.counters.leave_all()
         await self._counting.aclose()
         await self._publishing.aclose()
+        await self._keeping.aclose()
 
     def _dropped(self, words: Words) -> None:
         self.condition.dropped_events += words[0] == ADD
