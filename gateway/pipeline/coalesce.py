@@ -28,6 +28,11 @@ class Generations:
         self._most = most_bytes
         self._under_way: dict[str, Generation] = {}
 
+    @property
+    def under_way(self) -> int:
+        """How many there are."""
+        return len(self._under_way)
+
     async def reply(self, name: str, call: Call, services: Services, make: _Make) -> Reply:
         """Return the answer of the generation that makes `name`, which `make` begins if need be.
 
@@ -51,8 +56,9 @@ class Generations:
             if self._under_way.get(name) is generation:
                 del self._under_way[name]
 
+        generation.forget = forget
         try:
-            cancel = self._background.start("generation", generation.run(make, forget))
+            cancel = self._background.start("generation", generation.run(make))
         except RuntimeError:
             message = "too many answers are being made"
             raise CallError("unavailable", message, retry_after_s=_BUSY_S) from None
@@ -66,6 +72,7 @@ class Generation:
     def __init__(self, owner: Call, services: Services, most_bytes: int) -> None:
         self.owner = owner
         self.cancel: Callable[[], None] = _nothing
+        self.forget: Callable[[], None] = _nothing
         self._services = services
         self._tee = Tee(most_bytes)
         self._readers: dict[str, Reader] = {}
@@ -111,18 +118,20 @@ class Generation:
         if not self._readers and not self._is_over:
             self.cancel()
             # A task that is cancelled before its first step does nothing at all.
-            self._is_over = not self._has_begun
+            if not self._has_begun:
+                self._is_over = True
+                self.forget()
         if call is not self.owner or self._is_over:
             return True
         self._has_owner_left = True
         return False
 
-    async def run(self, make: _Make, on_over: Callable[[], None]) -> None:
-        """Make the answer, and hand it over; at the end, `on_over`."""
+    async def run(self, make: _Make) -> None:
+        """Make the answer, and hand it over."""
         with self._services.users.held():
-            await self._run(make, on_over)
+            await self._run(make)
 
-    async def _run(self, make: _Make, on_over: Callable[[], None]) -> None:
+    async def _run(self, make: _Make) -> None:
         self._has_begun = True
         call, whole = self.owner, None
         error: CallError | None = CallError("unavailable", "the gateway is stopping")
@@ -147,7 +156,7 @@ class Generation:
                 # By the task that has read it: a generator has one from beginning to end.
                 await release(call, is_whole=error is None)
             finally:
-                on_over()
+                self.forget()
                 self._is_over = True
                 if not self._begun.done():
                     self._begun.set_result(whole or error or _NOTHING)
@@ -194,4 +203,4 @@ async def _read(reader: Reader) -> AsyncGenerator[Any]:  # Any: as above.
 
 
 def _nothing() -> None:
-    """Stand in for what cancels a generation that has not begun."""
+    """Stand in for what is known once a generation is about to begin."""

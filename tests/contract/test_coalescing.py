@@ -1,6 +1,7 @@
 """Generations that several callers share, through the socket."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -301,3 +302,24 @@ async def test_the_openai_client_shares_and_leaves_as_it_likes(
 
     assert said == ["one ", "one two three", "one two three"]
     assert len(upstream.attempts) == 1
+
+
+async def test_whoever_leaves_whenever_nothing_is_left_behind(
+    caller: Asker, upstream: FakeUpstream
+) -> None:
+    upstream.default = stream(*(f"word{number} " for number in range(30)), gap_s=0.005)
+    luck = random.Random(7)  # noqa: S311 - the same in each run.
+
+    async def read_some(number: int) -> None:
+        async with reading(caller, seed=number % 3) as answer:
+            for _ in range(luck.randrange(30)):
+                await answer.content.readuntil(b"\n\n")
+
+    await asyncio.gather(*(read_some(number) for number in range(60)))
+
+    await becomes(lambda: under_way(caller) == 0)
+    await becomes(lambda: len(entries_of(caller)) == 60)
+    serving = caller.gateway.gateway.serving
+    assert serving.services.memory.generations.under_way == 0
+    answered = await caller.chat()
+    assert answered.headers["X-RateLimit-Remaining"] == "939"

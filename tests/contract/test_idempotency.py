@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -363,3 +364,52 @@ async def test_a_gateway_that_stops_ends_what_it_makes_for_nobody(
 
     await upstream.wait_abandoned()
     assert [row["status"] for row in rows(tmp_path)] == [499]
+
+
+async def test_a_file_is_there_until_the_call_is_over_though_its_caller_left(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    caller = await begin(models={"whisper-1": HEARS})
+    go = asyncio.Event()
+    failed, said = status(500), transcript("said")
+    upstream.will(lambda request: [Hold(go), *failed(request)], said)
+    headers = {"Idempotency-Key": "one"}
+    url = f"{caller.gateway.url}/v1/audio/transcriptions"
+
+    async def transcribed() -> str | None:
+        form = aiohttp.FormData()
+        form.add_field("file", SOUND, filename="a.wav")
+        form.add_field("model", "whisper-1")
+        async with caller.session.post(url, data=form, headers=headers) as answer:
+            return f"{answer.status} {answer.headers.get('Idempotency-Replayed')}"
+
+    asked = asyncio.ensure_future(transcribed())
+    await upstream.wait_requests()
+    asked.cancel()
+    go.set()
+    await becomes(lambda: len(entries_of(caller)) == 1)
+
+    assert await transcribed() == "200 None"
+    assert await transcribed() == "200 true"
+
+
+async def test_nothing_is_left_behind_by_who_leaves(caller: Asker, upstream: FakeUpstream) -> None:
+    upstream.default = stream(*(f"word{number} " for number in range(20)), gap_s=0.005)
+    luck = random.Random(7)  # noqa: S311 - the same in each run.
+    url = f"{caller.gateway.url}{CHAT}"
+
+    async def read_some(number: int) -> None:
+        headers = {"Idempotency-Key": f"key{number % 3}"}
+        document = DOCUMENT | {"stream": True}
+        async with aiohttp.ClientSession() as session:
+            answer = await session.post(url, json=document, headers=headers)
+            for _ in range(luck.randrange(20)):
+                await answer.content.readuntil(b"\n\n")
+            answer.close()
+
+    await asyncio.gather(*(read_some(number) for number in range(60)))
+
+    await becomes(lambda: len(entries_of(caller)) == 3)
+    assert [entry.status for entry in entries_of(caller)] == [200, 200, 200]
+    assert len(upstream.attempts) == 3
+    assert caller.gateway.gateway.serving.services.metrics.in_flight == 0
