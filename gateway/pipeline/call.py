@@ -179,7 +179,7 @@ class Call:
     model: str | None = None
     """What the upstream called itself."""
     path: str = ""
-    """`forward`, `events`, `media` or `transcript`, and why: see `pipeline.attempt`."""
+    """`forward`, `events`, `media`, `transcript` (see `pipeline.attempt`) or `cache`."""
     request: ChatRequest | None = None
     """What the target is asked instead of the ask's own: sound written down, no voice asked for."""
     voice: AudioOutput | None = None

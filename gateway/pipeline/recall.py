@@ -51,6 +51,7 @@ class Memory:
         except UNREADABLE:
             return None
         if reply is not None:
+            call.path = "cache"
             call.recall = Recall("HIT", int(age_s), found.provider)
             call.dropped_params = call.dropped_fields = found.dropped
         return reply

@@ -111,6 +111,7 @@ class Metrics:
         self.config_generation = 1
         self.has_reload_failed = False
         self.in_flight = 0
+        self.replayed_answers = 0
         self.feed_readers = 0
         self.dropped_feed_readers = 0
 
@@ -188,6 +189,10 @@ class Metrics:
         )
         for pair, count in self._failed.items():
             failed.add_metric(list(pair), count)
+        replayed = CounterMetricFamily(
+            "dynagate_replayed_answers", "Requests answered by an earlier one with their key."
+        )
+        replayed.add_metric([], self.replayed_answers)
         in_flight = GaugeMetricFamily("dynagate_in_flight", "Calls under way.")
         in_flight.add_metric([], self.in_flight)
         readers = GaugeMetricFamily("dynagate_feed_readers", "Readers of the live feeds.")
@@ -196,7 +201,7 @@ class Metrics:
             "dynagate_dropped_feed_readers", "Readers of a feed that were too slow for it."
         )
         dropped.add_metric([], self.dropped_feed_readers)
-        yield from (calls, seconds, first, tokens, failed, in_flight, readers, dropped)
+        yield from (calls, seconds, first, tokens, failed, replayed, in_flight, readers, dropped)
         ledger = self._ledger()
         rows = CounterMetricFamily("dynagate_ledger_rows", "Calls that the ledger has kept.")
         rows.add_metric([], ledger.rows)

@@ -52,7 +52,7 @@ async def answer_once(
     )
     if rendering.ask.is_stream and isinstance(rendering, TextRendering):
         return await _stream(request, find, serving)
-    return await _answer(request, find)
+    return await _answer(request, find, serving)
 
 
 async def _stream(request: web.Request, find: _Find, serving: Serving) -> web.StreamResponse:
@@ -65,7 +65,7 @@ async def _stream(request: web.Request, find: _Find, serving: Serving) -> web.St
         recording, is_replayed = await find()
         reader = recording.reader()
         own_recording = None if is_replayed else recording
-        own |= await _headers_of(recording, is_replayed=is_replayed)
+        own |= await _headers_of(recording, serving, is_replayed=is_replayed)
         async for frames in reader:
             await stream.send(frames)
         await stream.end()
@@ -85,13 +85,13 @@ async def _stream(request: web.Request, find: _Find, serving: Serving) -> web.St
     return stream.response
 
 
-async def _answer(request: web.Request, find: _Find) -> web.StreamResponse:
+async def _answer(request: web.Request, find: _Find, serving: Serving) -> web.StreamResponse:
     """Write a recording of one body, or of bytes as they come."""
     recording, is_replayed = await find()
     reader = recording.reader()
     response: web.StreamResponse | None = None
     try:
-        own = await _headers_of(recording, is_replayed=is_replayed)
+        own = await _headers_of(recording, serving, is_replayed=is_replayed)
         headers = {**shared_headers(request), **own}
         if (await recording.head()).is_whole:
             return web.Response(body=await anext(reader), headers=headers)
@@ -115,9 +115,14 @@ async def _answer(request: web.Request, find: _Find) -> web.StreamResponse:
     return response
 
 
-async def _headers_of(recording: Recording, *, is_replayed: bool) -> dict[str, str]:
+async def _headers_of(
+    recording: Recording, serving: Serving, *, is_replayed: bool
+) -> dict[str, str]:
     head = await recording.head()
-    return replayed(head, recording.request_id) if is_replayed else head.headers
+    if not is_replayed:
+        return head.headers
+    serving.services.metrics.replayed_answers += 1
+    return replayed(head, recording.request_id)
 
 
 async def _record(

@@ -340,6 +340,7 @@ async def test_a_hit_is_a_row_that_costs_nothing(begin: Begin, upstream: FakeUps
     assert (second.usage, second.attempts, second.target) == (Usage(), 0, "")
     metrics = (await caller.ask("GET", "/metrics", is_admin=True)).text
     assert 'dynagate_cache_calls_total{model="openai",result="hit"} 1.0' in metrics
+    assert '"path":"cache"' in caller.gateway.lines()
     assert '"cache":"hit"' in caller.gateway.lines()
 
 

@@ -63,6 +63,8 @@ async def test_a_repeated_request_gets_the_first_answer(
     for name in ("Content-Type", "X-Model", "X-Provider", "Cache-Control"):
         assert again.headers[name] == first.headers[name]
     assert len(upstream.attempts) == 1
+    metrics = (await caller.ask("GET", "/metrics", is_admin=True)).text
+    assert "dynagate_replayed_answers_total 1.0" in metrics
     assert [entry.request_id for entry in entries_of(caller)] == [first.headers["X-Request-Id"]]
 
 

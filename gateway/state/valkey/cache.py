@@ -38,6 +38,7 @@ class ValkeyCache:
 
     def put(self, name: str, data: bytes, keep_s: float) -> None:
         """See `Cache.put`."""
+        self._own.drop(name)
         if self._commands.is_up:
             self._commands.post(*self._words(KEEP, name, data, keep_s, 0), after=After.UNSENT)
         else:
