@@ -10,6 +10,7 @@ import typer
 from gateway.cli.chat import chat
 from gateway.cli.check import check
 from gateway.cli.db import upgrade
+from gateway.cli.explain import explain
 from gateway.cli.init import init
 from gateway.cli.key_limits import limits
 from gateway.cli.keys import create, list_keys, revoke, rotate, show_key
@@ -37,7 +38,7 @@ def command() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     root.callback()(_options)
-    for verb in (serve, check, init, plugins, chat, version):
+    for verb in (serve, check, explain, init, plugins, chat, version):
         root.command()(verb)
     models = typer.Typer(
         help="Show the configured models; bring their weights.", no_args_is_help=True

@@ -4,13 +4,16 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gateway.crew.link import Link, LinkError, connect
 from gateway.crew.post import Post
-from gateway.crew.words import Report, State
+from gateway.crew.words import Explain, Report, State
+from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.telemetry.merge import Exposition, merged, parsed
 from gateway.telemetry.metrics import Metrics
+from gateway.web.explaining import Wish, explained
 from gateway.web.health import status_of
 from gateway.web.serving import Serving
 
@@ -25,9 +28,12 @@ class Told:
         self._serving = serving
 
     async def serve(self, link: Link) -> None:
-        """Answer each `Report` until the host closes the link."""
+        """Answer each `Report` and `Explain` until the host closes the link."""
         serving = self._serving
-        while isinstance(await link.receive(), Report):
+        while isinstance(asked := await link.receive(), Report | Explain):
+            if isinstance(asked, Explain):
+                await link.send(await explained(asked.wish, serving))
+                continue
             metrics = serving.services.metrics.text()
             targets = tuple(one.told() for one in serving.services.health)
             unready = dict(serving.unready)
@@ -86,6 +92,14 @@ class Workers:
             for one in state.targets
         ]
 
+    async def explain(self, wish: Wish) -> JsonObject:
+        """Return what the first worker that answers would do; each knows its own calls alone."""
+        for socket in self._sockets.values():
+            told = await _asked(socket, Explain(wish))
+            if told is not None:
+                return dict(told)
+        raise CallError("unavailable", "no worker answers now", retry_after_s=1)
+
     async def _states(self) -> Mapping[int, State | None]:
         async with asyncio.TaskGroup() as group:
             asked = {
@@ -97,18 +111,23 @@ class Workers:
 
 async def _state(socket: Path) -> State | None:
     """Return how the worker at `socket` is, None if it does not say in time."""
+    state: State | None = await _asked(socket, Report())
+    return state
+
+
+async def _asked(socket: Path, word: Report | Explain) -> Any:  # Any: by the word.
+    """Return what the worker at `socket` answers, None if it does not in time."""
     link: Link | None = None
     try:
         async with asyncio.timeout(_ANSWER_S):
             link = await connect(socket)
-            await link.send(Report())
-            state: State = await link.receive()
+            await link.send(word)
+            return await link.receive()
     except (LinkError, TimeoutError):
         return None
     finally:
         if link is not None:
             link.close()
-    return state
 
 
 def _in_words(state: State | None) -> str:

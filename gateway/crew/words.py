@@ -2,7 +2,8 @@
 
 A worker's first word says what it wants of the host: `About` is answered by `Told`; `Place` by
 whether there is one, which is given back when the link closes; `Use` by any number of `Item`, then
-`End` or `Failed`. The host's only word to a worker is `Report`, answered by `State`.
+`End` or `Failed`. The host says `Report` to a worker, answered by `State`, and `Explain`, answered
+by a JSON object.
 """
 
 from collections.abc import Mapping
@@ -82,6 +83,12 @@ class Failed(NamedTuple):
 
 class Report(NamedTuple):
     """How are you?"""
+
+
+class Explain(NamedTuple):
+    """What would you do with a request? `wish` is a `web.explaining.Wish`."""
+
+    wish: Any  # Any: words stand below what they are about.
 
 
 class State(NamedTuple):

@@ -62,13 +62,15 @@ def parse_embeddings(document: JsonObject) -> Ask:
     wished = take_wishes(document)
     check_fields(document, EMBEDDING_FIELDS)
     are_tokens = _are_tokens(document.get("input"))
-    texts = () if are_tokens else _texts(document)
+    if not are_tokens:
+        _texts(document)
 
     def translate(given: JsonObject) -> EmbeddingRequest:
         if are_tokens:
             message = "this model takes no token arrays: send text"
             raise CallError("unsupported_feature", message, param="input")
-        return EmbeddingRequest(given["model"], texts, dimensions=given.get("dimensions"))
+        # Not what was checked above: the document is the pipeline's to change.
+        return EmbeddingRequest(given["model"], _texts(given), dimensions=given.get("dimensions"))
 
     return Ask(
         dialect="openai_embeddings",

@@ -88,20 +88,33 @@ async def _lend(call: Call, target: Target, services: Services) -> Reply | None:
 async def _try(call: Call, target: Target, number: int, services: Services) -> Reply:
     deadlines, ask = services.document.deadlines, call.ask
     try_it = Attempt(call.request_id, number, call.deadline, ask.is_stream)
-    is_forwarded = (
-        ask.wire in target.wires
-        and target.forwarding is not None
-        and call.request is None
-        and not call.is_opened
-    )
     call.usage, call.written = None, Written()
-    call.path = "forward" if is_forwarded else _BY_ANSWER[ask.answer]
+    call.path = path_of(call, target)
     is_stream = ask.is_stream or ask.answer == "bytes"
     work = partial(_PATHS[call.path, is_stream], call, target, try_it, services)
     limit_s = deadlines.first_token_s if is_stream else deadlines.total_s
     return await at_target(
         call, target, work, limit_s=limit_s, waiting_s=deadlines.total_s, is_stream=is_stream
     )
+
+
+def path_of(call: Call, target: Target) -> str:
+    """Return the way of an answer: `forward` as it is, `events` or `media` in canonical form."""
+    return "forward" if why_opened(call, target) is None else _BY_ANSWER[call.ask.answer]
+
+
+def why_opened(call: Call, target: Target) -> str | None:
+    """Return why the caller's document does not go through as it is; None if it does."""
+    wire = call.ask.wire
+    if wire is None:
+        return "no target takes the caller's format as it is"
+    if wire not in target.wires or target.forwarding is None:
+        return f"the target does not take {wire} as it is"
+    if call.request is not None:
+        return "the gateway hears or speaks for the target"
+    if call.is_opened:
+        return "guards look through the answer"
+    return None
 
 
 def _are_fetched_here(ask: Ask, target: Target) -> bool:

@@ -50,10 +50,26 @@ def payable(call: Call, targets: Sequence[Target], services: Services) -> Sequen
     """
     if call.budget is None:
         return targets
-    known = [target for target in targets if most_of(target, call, services) is not None]
+    known = [target for target in targets if is_payable(target, call, services)]
     if not known:
         raise _unpriced(call)
     return known
+
+
+def is_payable(target: Target, call: Call, services: Services) -> bool:
+    """Say whether the caller may ask it: without a budget, or where a price is known."""
+    return call.budget is None or most_of(target, call, services) is not None
+
+
+def least_of(target: Target, call: Call, services: Services) -> int | None:
+    """Return what the call costs if nothing is answered but what is asked for by number.
+
+    In millionths of a US dollar; None where nobody knows the price.
+    """
+    ask, needs = call.ask, call.ask.needs
+    usage = Usage(input_tokens=input_tokens(ask)) if needs & TOKENED else Usage()
+    images = _images(ask) if needs & _DRAWS else 0
+    return services.prices.most(target, usage, images=images)
 
 
 def most_of(target: Target, call: Call, services: Services) -> int | None:

@@ -189,6 +189,8 @@ class Call:
     first_at: float | None = None
     error: CallError | None = None
     is_aborted: bool = False
+    is_explained: bool = False
+    """It is only said what would be done: nothing is counted, and nobody asked."""
     fetched: Mapping[str, Picture] = field(default_factory=dict)
     """What the request's links lead to, once it has been fetched."""
     cost: Cost | None = None

@@ -62,13 +62,11 @@ class Findings:
 class Scanner:
     """Looks through one text; up to `hold_chars` characters of what was fed are held back.
 
-    Twice as many where matches overlap.
-
     What is found may be as long as that wherever the pieces begin and end; of something longer a
     part may be missed. Once `findings.blocking` is set nothing more comes out.
     """
 
-    __slots__ = ("_before", "_held", "_hold_chars", "_rules", "findings")
+    __slots__ = ("_before", "_covered", "_held", "_hold_chars", "_rules", "_searched", "findings")
 
     def __init__(self, rules: Sequence[Rule], hold_chars: int, findings: Findings) -> None:
         self._rules = rules
@@ -76,6 +74,10 @@ class Scanner:
         self._before = ""
         """The last character that left, for patterns that ask what stands before them."""
         self._held = ""
+        self._covered = 0
+        """So much of what is held belongs to a match whose replacement has left."""
+        self._searched = [0] * len(rules)
+        """Where in what is held each rule goes on, behind its own last match."""
         self.findings = findings
 
     def feed(self, piece: str) -> str:
@@ -102,13 +104,8 @@ class Scanner:
         sure = len(text) if is_last else len(text) - self._hold_chars
         if sure <= begin:
             return ""
-        matches = self._matches(text if is_last else text + _MORE, begin, sure)
-        if not is_last:
-            sure = self._certain(matches, sure)
-        out, at = [], begin
-        for start, end, rule in matches:
-            if start >= sure:
-                break
+        out, at = [], begin + self._covered
+        for start, end, rule in self._matches(text, begin, sure):
             if rule.action == "block":
                 self.findings.blocking = rule
                 out.append(text[at : max(at, start)])
@@ -117,44 +114,42 @@ class Scanner:
             if start >= at:
                 out += (text[at:start], rule.replace)
                 self.findings.is_redacted = True
-            at = max(at, min(end, len(text)))  # What overlaps is one.
+            at = max(at, end)  # What overlaps is one.
         out.append(text[at:sure])
-        at = max(at, sure)
-        self._before, self._held = text[at - 1 : at], text[at:]
+        self._before, self._held = text[sure - 1 : sure], text[sure:]
+        self._covered = max(0, at - sure)
         return "".join(out)
-
-    def _certain(self, matches: Sequence[tuple[int, int, Rule]], sure: int) -> int:
-        """Return up to where it is known what overlaps what: `sure`, or where such a match begins.
-
-        Of a chain that is longer than `hold_chars` the rest is looked at without its beginning.
-        """
-        certain = sure
-        for start, end, rule in reversed(matches):
-            if rule.action == "block":
-                return sure
-            if start < certain < end:
-                certain = start
-        return certain if sure - certain <= self._hold_chars else sure
 
     def _matches(self, text: str, begin: int, sure: int) -> list[tuple[int, int, Rule]]:
         """Return what is to be blocked or replaced, of all that begins before `sure`."""
-        findings, found = self.findings, []
-        for rule in self._rules:
-            if rule.action == "flag" and rule.name in findings.names:
+        found: list[tuple[int, int, Rule]] = []
+        limit = len(text)
+        if sure < limit:
+            text += _MORE
+        for number, rule in enumerate(self._rules):
+            if rule.action == "flag" and rule.name in self.findings.names:
                 continue
-            for match in rule.pattern.finditer(text, begin):
-                start, end = match.start(), match.end()
+            searched = begin + self._searched[number]
+            for match in rule.pattern.finditer(text, searched):
+                start, end = match.start(), min(match.end(), limit)
                 if start >= sure:
                     break
                 if start == end:
                     continue  # Such as a word's edge.
-                findings.names.setdefault(rule.name, rule.action)
-                if rule.action == "flag":
+                searched = end
+                if not self._note(rule, start, end, found):
                     break
-                findings.matches += 1
-                is_too_much = findings.matches > MAX_MATCHES
-                found.append((start, end, rule._replace(action="block") if is_too_much else rule))
-                if is_too_much or rule.action == "block":
-                    break
+            self._searched[number] = max(0, searched - sure)
         found.sort(key=lambda one: one[:2])
         return found
+
+    def _note(self, rule: Rule, start: int, end: int, found: list[tuple[int, int, Rule]]) -> bool:
+        """Note a match, and say whether the rule is to go on."""
+        findings = self.findings
+        findings.names.setdefault(rule.name, rule.action)
+        if rule.action == "flag":
+            return False
+        findings.matches += 1
+        is_too_much = findings.matches > MAX_MATCHES
+        found.append((start, end, rule._replace(action="block") if is_too_much else rule))
+        return not is_too_much and rule.action != "block"

@@ -335,6 +335,10 @@ class HealthBook:
         self._choices += 1
         return self._choices
 
+    def next_turn(self, route: str) -> int:
+        """Return what `turn` would, and leave it at that."""
+        return self._turns.get(route, 0)
+
     def of(
         self, name: str, *, family: str = "", kind: type[TargetHealth] = TargetHealth
     ) -> TargetHealth:

@@ -9,11 +9,14 @@ from gateway.pipeline.tries import MAX_ATTEMPTS
 _LEAST_KEYS = 2
 
 
-def by_key(targets: Sequence[Target], services: Services) -> Sequence[Target]:
+def by_key(
+    targets: Sequence[Target], services: Services, *, takes_turn: bool = True
+) -> Sequence[Target]:
     """Return `targets` with those of a provider with several keys once for each key, in turn.
 
-    The key that was not chosen for longest comes first; those that rest, last. There are no more
-    of one target than leave an attempt to each other target, but two at least.
+    Which is noted, if it `takes_turn`. The key that was not chosen for longest comes first; those
+    that rest, last. There are no more of one target than leave an attempt to each other target, but
+    two at least.
     """
     if all(target.key is None for target in targets):
         return targets
@@ -21,7 +24,7 @@ def by_key(targets: Sequence[Target], services: Services) -> Sequence[Target]:
     spread: list[Target] = []
     for target in targets:
         keyed = sorted((target, *target.others), key=_rank)[:most] if target.key else [target]
-        if not spread and keyed[0].key is not None:
+        if takes_turn and not spread and keyed[0].key is not None:
             keyed[0].key.turn = services.health.choice()
         spread += keyed
     return spread

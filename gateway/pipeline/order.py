@@ -27,11 +27,14 @@ def arranged(
     """Return `targets`, which stand by tier, in the order in which they are asked.
 
     Those that are known to take longer than a hurried caller has come last. Of a provider with
-    several keys each stands there once for each of them.
+    several keys each stands there once for each of them. A call that is only explained takes
+    nobody's turn.
     """
-    if call.wishes is not None:
-        return by_key(_wished(targets, route, call.wishes, call, services), services)
-    return by_key(_by_strategy(targets, route, call, services), services)
+    if call.wishes is None:
+        in_order = _by_strategy(targets, route, call, services)
+    else:
+        in_order = _wished(targets, route, call.wishes, call, services)
+    return by_key(in_order, services, takes_turn=not call.is_explained)
 
 
 def _wished(
@@ -86,7 +89,10 @@ def _by_strategy(
         return targets
     if route.strategy != "ordered":
         tiers = [list(tier) for _, tier in groupby(targets, lambda target: target.tier)]
-        turn = services.health.turn(route.name) if route.strategy == "round_robin" else 0
+        turn = 0
+        if route.strategy == "round_robin":
+            health = services.health
+            turn = (health.next_turn if call.is_explained else health.turn)(route.name)
         targets = list(chain.from_iterable(_tier(t, route, call, services, turn) for t in tiers))
     if call.is_hurried:
         left_s = call.watch.deadline - call.watch.now()

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from enum import StrEnum
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway.config.caching import ModelCache
 from gateway.config.conditions import When
@@ -305,58 +306,94 @@ class Router:
         return self._exact
 
 
+class Reason(StrEnum):
+    """Why a target cannot answer a request, in the order in which that is looked at."""
+
+    NOT_CONFIGURED = "not_configured"
+    PRICED = "priced"
+    LACKS = "lacks"
+    OUT_OF_RANGE = "out_of_range"
+
+
+class Unfit(NamedTuple):
+    """Why a target is not asked: `said` for people, and what of it errors name."""
+
+    reason: Reason
+    said: str
+    features: tuple[Feature, ...] = ()
+    knob: str = ""
+    takes: tuple[float, float] = (0.0, 0.0)
+
+
+def unfit(
+    target: Target, ask: Ask, *, may_cost: bool = True, lent: frozenset[Feature] = frozenset()
+) -> Unfit | None:
+    """Return why `target` cannot answer `ask`; None if it can.
+
+    What is `lent` the gateway does itself for targets that hold a conversation without it. Without
+    `may_cost` priced targets cannot: anonymous callers of a public gateway must not spend the
+    operator's money.
+    """
+    missing = target.connected.missing
+    if missing is not None:
+        return Unfit(Reason.NOT_CONFIGURED, f"{target.connected.name}: {missing}")
+    if not may_cost and target.is_priced:
+        return Unfit(Reason.PRICED, "it costs money, and the caller is anonymous")
+    if not _is_able(target, ask.needs, lent):
+        lacking = tuple(sorted(ask.needs - target.features))
+        return Unfit(Reason.LACKS, f"it cannot do this: {', '.join(lacking)}", lacking)
+    if ask.knobs and (found := _out_of_range(target, ask)) is not None:
+        name, low, high = found
+        said = f"{name} is {ask.knobs[name]}: it takes {low:g} to {high:g}"
+        return Unfit(Reason.OUT_OF_RANGE, said, knob=name, takes=(low, high))
+    return None
+
+
 def candidates(
     route: Route, ask: Ask, *, may_cost: bool = True, lent: frozenset[Feature] = frozenset()
 ) -> list[Target]:
-    """Return the targets of `route` that can answer `ask`, in order.
+    """Return the targets of `route` that can answer `ask`, in order; see `unfit`.
 
-    What is `lent` the gateway does itself for targets that hold a conversation without it. Without
-    `may_cost` priced targets are none of them: anonymous callers of a public gateway must not spend
-    the operator's money. Raises 403 `model_not_allowed` for that, and for a plan's ceiling that no
-    target can be held to, 400 `unsupported_feature` naming
-    what none has, 400 `invalid_parameter` for a value outside the range of all that are left, 503
-    `unavailable` when none is configured.
+    Raises 403 `model_not_allowed` where all that can cost money and must not, and for a plan's
+    ceiling that no target can be held to, 400 `unsupported_feature` naming what none has, 400
+    `invalid_parameter` for a value outside the range of all that are left, 503 `unavailable` when
+    none is configured.
     """
-    ready = [target for target in route.targets if target.connected.missing is None]
-    if not ready:
-        reasons = "; ".join(f"{t.connected.name}: {t.connected.missing}" for t in route.targets)
-        raise CallError(
-            "unavailable", f"no provider of {route.name} is configured ({reasons})", param="model"
-        )
-    if not may_cost:
-        ready = [target for target in ready if not target.is_priced]
-        if not ready:
-            raise CallError(
-                "model_not_allowed",
-                f"{ask.model[:80]} costs its operator money and is not open to anonymous callers",
-                param="model",
+    fitting = [t for t in route.targets if unfit(t, ask, may_cost=may_cost, lent=lent) is None]
+    if fitting:
+        return fitting
+    verdicts = (unfit(target, ask, may_cost=may_cost, lent=lent) for target in route.targets)
+    raise _none_fits(route, ask, [verdict for verdict in verdicts if verdict is not None])
+
+
+def _none_fits(route: Route, ask: Ask, verdicts: list[Unfit]) -> CallError:
+    """Return the error that says what the targets lack which came nearest to an answer."""
+    last = max((verdict.reason for verdict in verdicts), key=list(Reason).index)
+    nearest = [verdict for verdict in verdicts if verdict.reason is last]
+    model = ask.model[:80]
+    match last:
+        case Reason.NOT_CONFIGURED:
+            reasons = "; ".join(verdict.said for verdict in nearest)
+            message = f"no provider of {route.name} is configured ({reasons})"
+            return CallError("unavailable", message, param="model")
+        case Reason.PRICED:
+            message = f"{model} costs its operator money and is not open to anonymous callers"
+            return CallError("model_not_allowed", message, param="model")
+        case Reason.LACKS:
+            lacking = list(min(nearest, key=lambda verdict: len(verdict.features)).features)
+            if lacking == [Feature.OUTPUT_CEILING]:
+                message = f"your key's plan limits the length of answers, which {model} cannot do"
+                return CallError("model_not_allowed", message, param="model")
+            return CallError(
+                "unsupported_feature",
+                f"{model} cannot do this: {', '.join(lacking)}",
+                param=_FEATURE_PARAMS[lacking[0]],
+                details={"features": lacking},
             )
-    able = [target for target in ready if _is_able(target, ask.needs, lent)]
-    if not able:
-        lacking = min((sorted(ask.needs - target.features) for target in ready), key=len)
-        if lacking == [Feature.OUTPUT_CEILING]:
-            raise CallError(
-                "model_not_allowed",
-                f"your key's plan limits the length of answers, which {ask.model[:80]} cannot do",
-                param="model",
-            )
-        raise CallError(
-            "unsupported_feature",
-            f"{ask.model[:80]} cannot do this: {', '.join(lacking)}",
-            param=_FEATURE_PARAMS[lacking[0]],
-            details={"features": lacking},
-        )
-    if not ask.knobs:
-        return able
-    fitting = [target for target in able if _out_of_range(target, ask) is None]
-    if not fitting:
-        name, low, high = _out_of_range(able[0], ask) or ("", 0, 0)
-        raise CallError(
-            "invalid_parameter",
-            f"{name} is {ask.knobs[name]}: {ask.model[:80]} takes {low:g} to {high:g}",
-            param=name,
-        )
-    return fitting
+        case Reason.OUT_OF_RANGE:
+            name, (low, high) = nearest[0].knob, nearest[0].takes
+            message = f"{name} is {ask.knobs[name]}: {model} takes {low:g} to {high:g}"
+            return CallError("invalid_parameter", message, param=name)
 
 
 def _is_able(target: Target, needs: frozenset[Feature], lent: frozenset[Feature]) -> bool:

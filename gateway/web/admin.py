@@ -12,7 +12,7 @@ from gateway.background import Background
 from gateway.schema.failure import CallError
 from gateway.state.errors import StateError
 from gateway.state.keys import KeyBook
-from gateway.web import admin_config, admin_keys, admin_usage, health
+from gateway.web import admin_config, admin_explain, admin_keys, admin_usage, health
 from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
 from gateway.web.middleware import Handler, name_admin_request, render_errors
 from gateway.web.others import OTHERS
@@ -44,6 +44,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     admin_keys.add_routes(router)
     admin_usage.add_routes(router)
     admin_config.add_routes(router)
+    admin_explain.add_routes(router)
     router.add_get("/admin/targets", targets)
 
 

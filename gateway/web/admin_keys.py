@@ -130,8 +130,13 @@ def _book(request: web.Request) -> KeyBook:
 
 
 async def _found(request: web.Request) -> Key:
+    return await key_of_id(request, _id(request))
+
+
+async def key_of_id(request: web.Request, id_: str) -> Key:
+    """Return the key of that id, revoked ones too. Raises 404 `not_found`, 501 `no_database`."""
     book = _book(request)
-    key = await _read(request, book.get(_id(request)))
+    key = None if _ID.fullmatch(id_) is None else await _read(request, book.get(id_))
     if key is None:
         raise _unknown()
     return key

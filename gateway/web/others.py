@@ -5,6 +5,7 @@ from typing import Protocol
 from aiohttp import web
 
 from gateway.schema.json import JsonObject
+from gateway.web.explaining import Wish
 
 
 class Others(Protocol):
@@ -15,6 +16,9 @@ class Others(Protocol):
 
     async def readiness(self) -> tuple[bool, dict[str, object]]:
         """Return whether all take calls, and what is said of them."""
+
+    async def explain(self, wish: Wish) -> JsonObject:
+        """Return what a process would do with a request."""
 
     async def targets(self) -> list[JsonObject]:
         """Return how each process finds the targets."""

@@ -10,9 +10,12 @@ import pytest
 
 from gateway.crew.link import Link, listening
 from gateway.crew.post import Post
-from gateway.crew.reports import Workers
+from gateway.crew.reports import Told, Workers
 from gateway.crew.words import State
+from gateway.schema.failure import CallError
 from gateway.telemetry.metrics import Metrics
+from gateway.web.explaining import wish_of
+from tests.running import Running
 
 
 @pytest.fixture
@@ -107,3 +110,19 @@ async def test_a_worker_that_can_record_no_call_is_not_ready(post: Post) -> None
     assert not is_ready
     assert words["status"] == "unavailable"
     assert words["workers"] == {"1": "ok", "2": "unavailable"}
+
+
+async def test_the_first_worker_that_answers_explains_a_request(
+    post: Post, gateway: Running
+) -> None:
+    serving = gateway.gateway.serving
+    body = {"model": "openai", "messages": [{"role": "user", "content": "hi"}]}
+    wish = wish_of({"body": body, "plan": "default"}, serving.services)
+
+    async with listening(post.worker_sockets[2], Told(serving).serve):
+        plan = await Workers(post, Metrics()).explain(wish)
+
+    assert [line["target"] for line in plan["candidates"]] == ["up/upstream-model"]
+    assert plan["error"] is None
+    with pytest.raises(CallError, match="no worker answers"):
+        await Workers(post, Metrics()).explain(wish)

@@ -37,7 +37,8 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def test_the_commands_do_what_is_said_of_them(gateway: Running, tmp_path: Path) -> None:
-    make, find, read, change, limits, usage, rotate, revoke, targets = COMMANDS.splitlines()
+    make, find, read, change, limits, usage, rotate, revoke, *others = COMMANDS.splitlines()
+    targets, explain = others
     shown: dict[str, str] = {
         BASE: gateway.admin_url,
         "$DYNAGATE_ADMIN_SECRET": SECRET,
@@ -61,6 +62,7 @@ async def test_the_commands_do_what_is_said_of_them(gateway: Running, tmp_path: 
     assert (await run(rotate))[1]["key"] != made["key"]
     assert (await run(revoke))[1]["state"] == "revoked"
     assert [one["target"] for one in (await run(targets))[1]["targets"]] == ["c/echo"]
+    assert [one["place"] for one in (await run(explain))[1]["candidates"]] == [1]
 
 
 def test_every_path_is_described_and_no_other() -> None:

@@ -51,7 +51,7 @@ def test_what_is_split_over_pieces_is_found_before_its_beginning_has_left() -> N
     st.lists(st.integers(1, 7), min_size=1, max_size=20),
 )
 @example(text=" abaaaaaaa", sizes=[1])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_however_it_is_cut_the_outcome_is_the_same(text: str, sizes: list[int]) -> None:
     looked = rules(r"ab{1,3}", r"\bé\b", r"(?m)^ a", replace="<>")
     pieces: list[str] = []
@@ -72,19 +72,6 @@ def test_what_overlaps_is_replaced_once_and_nothing_of_it_stays() -> None:
 
     assert "".join(left) == "x#x"
     assert set(findings.names) == {"output-1", "output-2"}
-
-
-def test_of_a_chain_of_matches_without_end_no_more_is_held_than_twice_as_much() -> None:
-    scanner = Scanner(rules("aba", "bab"), 10, Findings({}))
-    fed = left = held = 0
-
-    for piece in "ab" * 50:
-        left += len(scanner.feed(piece))
-        fed += len(piece)
-        held = max(held, len(scanner._held))  # noqa: SLF001 - what leaves is shorter.
-
-    assert fed == 100
-    assert held <= 20
 
 
 def test_a_word_that_began_before_is_no_word_of_its_own() -> None:

@@ -1,0 +1,35 @@
+"""`/admin/explain`: what would be done with a request, as `dynagate explain` tells it."""
+
+import orjson
+from aiohttp import web
+
+from gateway.dialects.json_gate import parse_object
+from gateway.schema.failure import CallError
+from gateway.web.admin_keys import key_of_id
+from gateway.web.body import read_body
+from gateway.web.explaining import explained, wish_of
+from gateway.web.others import OTHERS
+from gateway.web.serving import SERVING, json_response
+
+PATH = "/admin/explain"
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Add the path."""
+    router.add_post(PATH, explain)
+
+
+async def explain(request: web.Request) -> web.Response:
+    """`POST /admin/explain`: the plan for a request that is not made."""
+    serving = request.app[SERVING]
+    bounds = serving.bounds
+    if request.content_type not in {"application/json", "application/octet-stream"}:
+        message = "send JSON, and say so: -H 'Content-Type: application/json'"
+        raise CallError("unsupported_media_type", message)
+    document = parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))
+    wish = wish_of(document, serving.services)
+    if wish.key_id is not None:
+        wish = wish._replace(key=await key_of_id(request, wish.key_id))
+    others = request.app.get(OTHERS)
+    told = await (explained(wish, serving) if others is None else others.explain(wish))
+    return json_response(request, orjson.dumps(told), {"Cache-Control": "no-store"})
