@@ -96,6 +96,14 @@ class Lost(NamedTuple):
     cost: Cost
 
 
+class Visited(NamedTuple):
+    """How an attempt went at its target: the failure, None if it answered, and how long it took."""
+
+    target: str
+    failure: Failure | None
+    took_s: float
+
+
 class Held(NamedTuple):
     """What a streamed reply holds until its call ends: the upstream, and a place at the gate."""
 
@@ -154,6 +162,8 @@ class Call:
     """How long it waited at gates; None if it came to none."""
     upstream_s: float = 0.0
     """How long targets worked on it before there was something to send, all attempts together."""
+    visits: list[Visited] | None = None
+    """Every attempt, where the operator asked to be told; else None."""
     images: int = 0
     """Pictures made."""
     audio_s: float = 0.0

@@ -145,6 +145,7 @@ class Copy:
             recall=None,
             generation=None,
             guards={},
+            visits=None,
             twin_of=None,
         )
 

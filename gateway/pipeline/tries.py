@@ -6,7 +6,7 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from gateway.pipeline.call import Call, Services, Tried
+from gateway.pipeline.call import Call, Services, Tried, Visited
 from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.health import Condition, TargetHealth
 from gateway.pipeline.outcome import call_error, is_final
@@ -255,7 +255,7 @@ async def at_target(
     await _enter(call, target, waiting_s)
     call.attempts += 1
     visit = Visit(target)
-    began = watch.now()
+    began, took_s = watch.now(), 0.0
     try:
         try:
             watch.arm(limit_s)
@@ -270,6 +270,8 @@ async def at_target(
             call.upstream_s += took_s
     except (UpstreamError, HttpError) as error:
         upstream = _upstream_error(error)
+        if call.visits is not None:
+            call.visits.append(Visited(target.name, upstream.failure, took_s))
         if is_telling(call, upstream.failure):
             visit.failed(upstream.failure, upstream.retry_after)
         visit.leave()
@@ -280,6 +282,8 @@ async def at_target(
         visit.leave()
         raise
     visit.began(took_s, is_stream=is_stream)
+    if call.visits is not None:
+        call.visits.append(Visited(target.name, None, took_s))
     if not is_stream and call.held is None:
         visit.answered()
         visit.leave()

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from hashlib import sha256
-from hmac import compare_digest
 
 import orjson
 from aiohttp import hdrs, web
@@ -15,6 +13,7 @@ from gateway.state.keys import KeyBook
 from gateway.web import admin_config, admin_explain, admin_keys, admin_usage, health
 from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
 from gateway.web.middleware import Handler, name_admin_request, render_errors
+from gateway.web.operator_secret import is_secret
 from gateway.web.others import OTHERS
 from gateway.web.serving import SERVING, Serving, json_response, shared_headers
 from gateway.web.snapshot import services_of
@@ -88,14 +87,9 @@ def _check_secret(request: web.Request) -> None:
     if scheme.lower() != "bearer":
         message = "send admin.secret as Authorization: Bearer …"
         raise CallError("key_required", message, headers=challenge)
-    if not compare_digest(_digest(given.strip()), _digest(secret)):
+    if not is_secret(given.strip(), secret):
         message = "this is not admin.secret; callers' keys open nothing here"
         raise CallError("invalid_api_key", message, headers=challenge)
-
-
-def _digest(text: str) -> bytes:
-    """Return what can be compared in the same time whatever was sent, and however long it is."""
-    return sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 async def targets(request: web.Request) -> web.Response:

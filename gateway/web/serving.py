@@ -1,6 +1,6 @@
 """What every handler works with, and the headers that answers share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import getrandbits
 from time import time_ns
@@ -13,7 +13,7 @@ from multidict import istr
 from gateway.config.listeners import Bounds
 from gateway.config.reload import Standing
 from gateway.dialects.errors import error_body, error_headers
-from gateway.pipeline.call import Call, Recall, Services
+from gateway.pipeline.call import Call, Recall, Services, Visited
 from gateway.pipeline.watch import Watches
 from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard, Price
@@ -179,6 +179,9 @@ def _note_changes(call: Call, headers: dict[str, str]) -> None:
         headers["X-Dropped-Params"] = ", ".join((*call.removed_fields, *lacking))
     if call.set_params:
         headers["X-Set-Params"] = ", ".join(call.set_params)
+    if call.visits is not None:
+        headers["X-Explain-Way"] = f"{call.path or '-'}; route={_one_line(call.route_name)}"
+        headers["X-Explain-Attempts"] = _attempts(call.visits)
     if call.guards:
         headers["X-Guards"] = ", ".join(call.guards)
 
@@ -204,6 +207,20 @@ def _recall_headers(recall: Recall) -> dict[str, str]:
     if recall.provider:
         headers["X-Provider"] = recall.provider
     return headers
+
+
+def _attempts(visits: Sequence[Visited]) -> str:
+    """Return the attempts in order, those that failed with the class of their failure."""
+    told = []
+    for visit in visits[:_MOST_TOLD]:
+        failure = "" if visit.failure is None else f";failure={visit.failure}"
+        name = _one_line(visit.target[:_NAME_CHARS])
+        told.append(f"{name}{failure};dur={visit.took_s * 1000:.1f}")
+    return ", ".join(told)
+
+
+_MOST_TOLD, _NAME_CHARS = 8, 256
+"""Names can be three times as long when they are percent-encoded; all are below 8 KB."""
 
 
 def _one_line(name: str) -> str:
