@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import resource
 import signal
 import socket
@@ -17,6 +18,7 @@ _PATIENCE_S = 20.0
 _POLL_S = 0.005
 _PROBE = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 _DESCRIPTORS = 16_384
+_PORTS = (12_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,14 @@ async def running(
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listens on now.
+
+    Not one of those that the system gives to connections: it could be gone before it is used.
+    """
+    while True:
+        port = random.randrange(*_PORTS)  # noqa: S311 - no secret.
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def raise_descriptor_limit() -> int:

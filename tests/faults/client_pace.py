@@ -172,7 +172,7 @@ async def _c09(ground: Ground) -> Reached:
         await served.get("/openapi.json")
         before = served.forget_peak()
         async with AsyncExitStack() as stack:
-            wires = [await stack.enter_async_context(_deaf(served)) for _ in range(4)]
+            wires = [await stack.enter_async_context(deaf(served)) for _ in range(4)]
             sending = [asyncio.ensure_future(wire.send(ask * 2000)) for wire in wires]
             await asyncio.wait(sending, timeout=2.0)
             alive = (await served.get("/health")).status
@@ -183,7 +183,7 @@ async def _c09(ground: Ground) -> Reached:
 
 
 @asynccontextmanager
-async def _deaf(served: Served) -> AsyncGenerator[Caller]:
+async def deaf(served: Served) -> AsyncGenerator[Caller]:
     """Open a connection that holds next to nothing of what it does not read."""
     link = socket.socket()
     link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -211,7 +211,7 @@ async def _c10(ground: Ground) -> Reached:
         upstream.default = endless
         before = served.forget_peak()
         async with AsyncExitStack() as stack:
-            wires = [await stack.enter_async_context(_deaf(served)) for _ in range(count)]
+            wires = [await stack.enter_async_context(deaf(served)) for _ in range(count)]
             for wire in wires:
                 await wire.send(chat_stream())
             await until(lambda: len(streams) == count)

@@ -4,11 +4,29 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.faults import client_input, client_pace, lifecycle, upstream_breaks, upstream_content
+from tests.faults import (
+    client_input,
+    client_pace,
+    feed,
+    lifecycle,
+    quota,
+    security,
+    upstream_breaks,
+    upstream_content,
+)
 from tests.faults.ground import Ground
 from tests.faults.row import Reached, Row
 
-_GROUPS = (upstream_breaks, upstream_content, client_pace, client_input, lifecycle)
+_GROUPS = (
+    upstream_breaks,
+    upstream_content,
+    client_pace,
+    client_input,
+    quota,
+    security,
+    feed,
+    lifecycle,
+)
 ROWS: Mapping[str, Row] = {
     row.id: row
     for row in sorted((row for group in _GROUPS for row in group.ROWS), key=lambda r: r.id)

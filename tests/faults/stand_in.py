@@ -52,6 +52,7 @@ Defect = Literal[
     "no_pool",  # as many connections as there are callers
     "blocks",  # the loop waits while it thinks
 ]
+_LARGE = 1024 * 1024
 _STEERING = ("api_base", "base_url")
 _WORDS = (b'"content":"', b'"reasoning_content":"')
 
@@ -75,7 +76,9 @@ class StandIn:
         self._key = next(iter(document["providers"].values()))["settings"]["api_key"]
         bounds = document["server"].get("bounds", {})
         self._body_s = bounds.get("body_s", 60)
-        self._body_bytes = bounds.get("body_bytes", 20 * 1024 * 1024)
+        self._body_bytes = bounds.get("body_bytes", 20 * _LARGE)
+        # It parses what it is sent in one go.
+        self._asked_bytes = self._body_bytes if "blocks" in self._defects else _LARGE
         self._idle_s = document.get("deadlines", {}).get("between_tokens_s", 60)
         self._first_s = document.get("deadlines", {}).get("first_token_s", 60)
         self._health = {"failures": 5, "cooldown_s": 5.0, **document.get("health", {})}
@@ -126,7 +129,7 @@ class StandIn:
     async def _document(self, request: web.Request) -> dict[str, Any]:
         if request.headers.get("Content-Encoding") and "inflates" not in self._defects:
             raise web.HTTPUnsupportedMediaType
-        most = sys.maxsize if "no_size_limit" in self._defects else self._body_bytes
+        most = sys.maxsize if "no_size_limit" in self._defects else self._asked_bytes
         if (request.content_length or 0) > most:
             raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=most)
         body = b""
