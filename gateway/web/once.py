@@ -163,13 +163,17 @@ def key_of(request: web.Request) -> str:
 
 
 def replayed(head: Head, request_id: str) -> dict[str, str]:
-    """Return the headers of an answer that was another request's, without that one's limits."""
+    """Return the headers of an answer that was another request's, without that one's moment."""
     kept = {name: text for name, text in head.headers.items() if not _is_of_moment(name.lower())}
     return {**kept, "Idempotency-Replayed": "true", "X-Original-Request-Id": request_id}
 
 
 def _is_of_moment(name: str) -> bool:
-    return name.startswith(("x-ratelimit", "ratelimit")) or name in {"age", "x-client-request-id"}
+    """Say whether a header tells of limits, times or attempts, which were the first request's."""
+    return name in _OF_MOMENT or name.startswith(("x-ratelimit", "ratelimit", "x-explain"))
+
+
+_OF_MOMENT = frozenset({"age", "server-timing", "x-client-request-id"})
 
 
 def _name_of(caller: Caller, key: str) -> str:

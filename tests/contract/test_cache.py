@@ -366,6 +366,17 @@ async def test_other_targets_have_other_answers(begin: Begin, upstream: FakeUpst
     assert caches(*answers) == ["HIT", "MISS"]
 
 
+async def test_each_model_of_a_family_has_answers_of_its_own(begin: Begin) -> None:
+    family = {"targets": [{"provider": "up", "model": "*"}], "cache": {}}
+    caller = await begin(models={"gpt-*": family})
+    names = ["gpt-a", "gpt-b", "gpt-a"]
+
+    answers = [await caller.chat(model=name, seed=1) for name in names]
+
+    assert caches(*answers) == ["MISS", "MISS", "HIT"]
+    assert answers[2].headers["X-Model"] == "gpt-a"
+
+
 async def test_the_openai_client_sees_no_difference(caller: Asker) -> None:
     url = f"{caller.gateway.url}/v1"
     async with AsyncOpenAI(base_url=url, api_key="any", max_retries=0) as client:

@@ -243,7 +243,7 @@ async def test_a_slow_reader_holds_nobody_up_and_costs_no_memory(
     begin: Begin, upstream: FakeUpstream
 ) -> None:
     caller = await begin(models=SHARED, cache={"answer_bytes": 65536}, limits=MANY)
-    go, count, size = asyncio.Event(), 400, 16384
+    go, count, size = asyncio.Event(), 1200, 16384  # More than kernels buffer.
     text = frame(word("x" * size))
     pieces = [piece(text)] * count
     end = [piece(frame(FINISH)), piece(b"data: [DONE]\n\n"), Send(LAST_CHUNK)]

@@ -22,13 +22,15 @@ from gateway.testing.upstream import (
     status,
     stream,
 )
+from gateway.web.once import replayed
+from gateway.web.recording import Head
 from tests.contract.asking import Asker, Reply, assert_refused, knock
 from tests.contract.conftest import Begin, configuration
 from tests.contract.sounding import HEARS, SOUND, SPEAKS, speaking, transcript
-from tests.contract.streaming import CHAT_HEAD
+from tests.contract.streaming import CHAT_HEAD, Pings
 from tests.contract.test_ledger import entries_of, rows
 from tests.running import run_gateway
-from tests.web.raw_http import becomes
+from tests.web.raw_http import becomes, happens
 
 MANY = {"anonymous": {"requests": "1000/hour", "concurrent": 100}}
 DOCUMENT: dict[str, Any] = {
@@ -415,3 +417,47 @@ async def test_nothing_is_left_behind_by_who_leaves(caller: Asker, upstream: Fak
     assert [entry.status for entry in entries_of(caller)] == [200, 200, 200]
     assert len(upstream.attempts) == 3
     assert caller.gateway.gateway.serving.services.metrics.in_flight == 0
+
+
+async def test_pings_come_before_the_answer_and_an_error_after_them_is_an_event(
+    caller: Asker, upstream: FakeUpstream
+) -> None:
+    go, then = asyncio.Event(), asyncio.Event()
+    answer, failed = stream("one ", "two"), status(500)
+    upstream.will(
+        lambda request: [Hold(go), *answer(request)], lambda request: [Hold(then), *failed(request)]
+    )
+    pings = Pings(caller)
+
+    asked = [asyncio.ensure_future(post(caller, stream=True)) for _ in range(2)]
+    await happens(pings.first)
+    go.set()
+    first, second = await asyncio.gather(*asked)
+    pings.first.clear()
+    failing = asyncio.ensure_future(post(caller, "two", stream=True))
+    await happens(pings.first)
+    then.set()
+
+    assert first.words == second.words == "one two"
+    assert (first.is_done, second.is_done) == (True, True)
+    told = await failing
+    assert (told.status, told.error["code"]) == (200, "upstream_failed")
+
+
+async def test_a_deadline_that_is_none_is_refused_and_leaves_the_key_free(caller: Asker) -> None:
+    wrong = {"Idempotency-Key": "one", "X-Deadline-Ms": "soon"}
+
+    refused = await caller.ask("POST", CHAT, json=DOCUMENT, headers=wrong)
+
+    assert_refused(refused, 400, "invalid_parameter", "X-Deadline-Ms")
+    assert (await post(caller)).status == 200
+
+
+def test_a_replayed_answer_tells_nothing_of_the_first_ones_moment() -> None:
+    told = {"Server-Timing": "total;dur=1", "X-RateLimit-Limit": "1", "Age": "3", "X-Model": "m"}
+
+    assert replayed(Head(told, is_whole=True), "req_1") == {
+        "X-Model": "m",
+        "Idempotency-Replayed": "true",
+        "X-Original-Request-Id": "req_1",
+    }
