@@ -29,9 +29,9 @@ class Generations:
         self._under_way: dict[str, Generation] = {}
 
     @property
-    def under_way(self) -> int:
-        """How many there are."""
-        return len(self._under_way)
+    def readers(self) -> list[int]:
+        """How many read each of them."""
+        return [generation.readers for generation in self._under_way.values()]
 
     async def reply(self, name: str, call: Call, services: Services, make: _Make) -> Reply:
         """Return the answer of the generation that makes `name`, which `make` begins if need be.
@@ -78,6 +78,11 @@ class Generation:
         self._readers: dict[str, Reader] = {}
         self._begun: asyncio.Future[Reply | CallError] = asyncio.get_running_loop().create_future()
         self._has_begun = self._is_over = self._has_owner_left = False
+
+    @property
+    def readers(self) -> int:
+        """How many calls wait for it, or read it."""
+        return len(self._readers)
 
     @property
     def can_be_joined(self) -> bool:

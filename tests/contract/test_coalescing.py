@@ -128,8 +128,10 @@ async def test_the_first_may_leave_and_the_others_get_it_all(
     upstream.will(stream("one ", "two", hold=go, usage=Tokens(10, 20)))
 
     async with reading(caller) as first, reading(caller) as second:
+        generations = caller.gateway.gateway.serving.services.memory.generations
+        assert generations.readers == [2]
         first.close()
-        await becomes(lambda: not first.connection)
+        await becomes(lambda: generations.readers == [1])
         go.set()
         body = await second.read()
 
@@ -320,6 +322,6 @@ async def test_whoever_leaves_whenever_nothing_is_left_behind(
     await becomes(lambda: under_way(caller) == 0)
     await becomes(lambda: len(entries_of(caller)) == 60)
     serving = caller.gateway.gateway.serving
-    assert serving.services.memory.generations.under_way == 0
+    assert serving.services.memory.generations.readers == []
     answered = await caller.chat()
     assert answered.headers["X-RateLimit-Remaining"] == "939"
