@@ -15,6 +15,7 @@ from gateway.pipeline.budget import most_of
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.hedge import Hedging
+from gateway.pipeline.outcome import is_final
 from gateway.pipeline.pump import Pump
 from gateway.pipeline.route import Target
 from gateway.pipeline.tries import RestingError, Tries, asked, first_answer
@@ -77,7 +78,8 @@ class _Race:
                 lose(call, replace(call), self._services)
             return self._adopted()
         except (UpstreamError, GateFullError, RestingError) as failed:
-            if not await self._rival_answers():
+            is_known = isinstance(failed, UpstreamError) and is_final(failed.failure)
+            if is_known or not await self._rival_answers():
                 raise
             if isinstance(failed, UpstreamError):
                 self.tries.note(failed, target, number)

@@ -240,6 +240,23 @@ async def test_a_second_attempt_that_fails_is_no_matter_and_is_not_made_again(
     await free(caller)
 
 
+async def test_a_request_that_is_at_fault_is_not_waited_for_elsewhere(
+    begin: Begin, upstream: FakeUpstream, second: FakeUpstream
+) -> None:
+    caller = await begin(second, models={"openai": model(SOON)})
+    asked = asyncio.Event()
+    upstream.will(later(asked, status(400)))
+    second.will(hang_before_head())
+
+    asking = asyncio.ensure_future(ask(caller))
+    await second.wait_requests()
+    asked.set()
+
+    assert_refused(await asking, 400, "upstream_rejected")
+    await second.wait_abandoned()
+    await free(caller)
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_caller_that_hangs_up_ends_both(
     begin: Begin, upstream: FakeUpstream, second: FakeUpstream, path: str
