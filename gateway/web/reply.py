@@ -1,7 +1,7 @@
 """The single writer: every generated answer leaves through here."""
 
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from aiohttp import hdrs, web
 
@@ -125,8 +125,9 @@ async def _streamed(
         if not stream.is_open:
             return error_response(request, error, call)
         # What follows the first byte of a stream is an event, and no [DONE] comes after it.
-        await stream.send(error_frame(error))
-        await stream.end()
+        with suppress(ConnectionError):  # Its caller may have left at the same moment.
+            await stream.send(error_frame(error))
+            await stream.end()
     except ConnectionError:
         _log.debug("%s: the caller left", call.request_id)
     finally:

@@ -12,7 +12,14 @@ from aiohttp import web
 from gateway.testing.actions import Answer, Hang, Send, piece
 from gateway.testing.http_wire import head
 from gateway.testing.openai_documents import frame
-from gateway.testing.upstream import FakeUpstream, hang_before_head, hang_in_stream, reply
+from gateway.testing.upstream import (
+    FakeUpstream,
+    hang_before_head,
+    hang_in_stream,
+    reply,
+    truncated,
+)
+from gateway.web.stream import EventStream
 from tests.contract.asking import Asker, gate_of, knock, knock_at
 from tests.contract.conftest import Begin
 from tests.running import Running
@@ -240,3 +247,27 @@ async def stock_server(caller: Asker) -> AsyncGenerator[int]:
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+async def test_a_caller_that_leaves_as_its_stream_breaks_off_is_no_fault_of_ours(
+    begin: Begin,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caller = await begin()
+    upstream.will(truncated(after=1))
+    send = EventStream.send
+
+    async def send_to_nobody(stream: EventStream, data: bytes) -> None:
+        if b"upstream_failed" in data:
+            raise ConnectionResetError  # As aiohttp does once it has seen that the caller is gone.
+        await send(stream, data)
+
+    monkeypatch.setattr(EventStream, "send", send_to_nobody)
+    async with knock(caller.gateway) as wire:
+        await wire.send(request("forward", is_stream=True))
+        await wire.until(b"piece0 ")
+        await becomes(lambda: "upstream_failed" in caller.gateway.lines())
+
+    assert "trace" not in capfd.readouterr().err
