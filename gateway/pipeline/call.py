@@ -175,6 +175,8 @@ class Call:
     """What the configuration and the caller's plan set on the request."""
     removed_fields: tuple[str, ...] = ()
     """What the configuration took out of the request."""
+    added_turns: int = 0
+    """How many turns the configuration put before the caller's: places are told as theirs."""
     guards: dict[str, Action] = field(default_factory=dict)
     """The guards that found something."""
     is_opened: bool = False

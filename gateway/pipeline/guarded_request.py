@@ -1,7 +1,8 @@
 """The words of a request that guards look through, and the request with other words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from gateway.schema.ask import Request
@@ -16,18 +17,24 @@ from gateway.schema.chat import (
 )
 from gateway.schema.embeddings import EmbeddingRequest
 from gateway.schema.images import ImageEditRequest, ImageRequest
-from gateway.schema.json import JsonObject
+from gateway.schema.json import JsonObject, Wire
 from gateway.schema.moderation import ModerationRequest
 
-Slot = tuple[Any, Any, str]  # Any: a JSON object and a name in it, or an array and an index.
-"""Where a text stands, and what errors call the place."""
+Slot = tuple[Any, Any, str | None]  # Any: a JSON object and a name in it, or array and index.
+"""Where a text stands, and what errors call the place; None if it is not the caller's."""
 
 
-def slots_of(document: JsonObject) -> Iterator[Slot]:
-    """Yield the places of all words in a document of OpenAI's wires; tokens are none."""
-    for number, turn in enumerate(document.get("messages") or ()):
-        yield from _of_turn(turn, f"messages[{number}]")
-    for name in ("prompt", "input", "suffix"):
+def slots_of(wire: Wire, document: JsonObject, *, added_turns: int = 0) -> Iterator[Slot]:
+    """Yield the places of all words in a checked document of OpenAI's wires; tokens are none.
+
+    The first `added_turns` are the operator's, and the caller does not count them.
+    """
+    if wire is Wire.OPENAI_CHAT:
+        for number, turn in enumerate(document["messages"], -added_turns):
+            for holder, name, place in _of_turn(turn, f"messages[{number}]"):
+                yield holder, name, place if number >= 0 else None
+        return
+    for name in _TEXTS.get(wire, ()):
         said = document.get(name)
         if isinstance(said, str):
             yield document, name, name
@@ -37,13 +44,18 @@ def slots_of(document: JsonObject) -> Iterator[Slot]:
                     yield said, index, f"{name}[{index}]"
 
 
-def has_tokens(document: JsonObject) -> bool:
-    """Say whether a prompt or an input is an array of tokens, which nobody here can read."""
-    for name in ("prompt", "input"):
+def tokens_in(wire: Wire, document: JsonObject) -> str | None:
+    """Return the field that has an array of what is no text, such as tokens, which nobody reads."""
+    for name in _TEXTS.get(wire, ()):
         said = document.get(name)
         if isinstance(said, list) and not all(isinstance(text, str) for text in said):
-            return True
-    return False
+            return name
+    return None
+
+
+_TEXTS: Mapping[Wire, tuple[str, ...]] = MappingProxyType(
+    {Wire.OPENAI_COMPLETIONS: ("prompt", "suffix"), Wire.OPENAI_EMBEDDINGS: ("input",)}
+)
 
 
 def _of_turn(turn: JsonObject, place: str) -> Iterator[Slot]:

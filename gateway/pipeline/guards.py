@@ -11,11 +11,12 @@ from functools import partial
 
 from gateway.pipeline.call import Call
 from gateway.pipeline.guarded_answer import GuardedStream, guard_choice
-from gateway.pipeline.guarded_request import has_tokens, slots_of, with_texts
+from gateway.pipeline.guarded_request import slots_of, tokens_in, with_texts
 from gateway.pipeline.guarded_text import WINDOW_CHARS, Findings, GuardSet, Rule, Scanner
 from gateway.pipeline.lengths import WRITES
 from gateway.schema.events import StreamEvent
 from gateway.schema.failure import CallError
+from gateway.schema.json import Wire
 from gateway.schema.knobs import knobs_of
 from gateway.schema.reply import Answer, Events, Reply
 
@@ -34,10 +35,11 @@ async def check(call: Call, guards: GuardSet) -> None:
         return
     findings = Findings(call.guards)
     scanning = _Scanning(guards.input, guards.hold_chars)
-    if call.ask.wire is None:
+    wire = call.ask.wire
+    if wire is None:
         await _check_canonical(call, findings, scanning)
     else:
-        await _check_document(call, findings, scanning)
+        await _check_document(call, wire, findings, scanning)
     ask = call.ask
     if findings.names:
         ask.is_feed_worthy = False
@@ -92,13 +94,14 @@ def _open(call: Call) -> None:
         ask.knobs = knobs_of(ask.document)
 
 
-async def _check_document(call: Call, findings: Findings, scanning: "_Scanning") -> None:
+async def _check_document(
+    call: Call, wire: Wire, findings: Findings, scanning: "_Scanning"
+) -> None:
     document = call.ask.document
-    if has_tokens(document):
-        name = "prompt" if "prompt" in document else "input"
+    if (field := tokens_in(wire, document)) is not None:
         message = "what is asked of this model is looked through, so it takes no tokens: send text"
-        raise CallError("unsupported_feature", message, param=name)
-    for holder, name, place in list(slots_of(document)):
+        raise CallError("unsupported_feature", message, param=field)
+    for holder, name, place in list(slots_of(wire, document, added_turns=call.added_turns)):
         said = holder[name]
         left = await scanning.scanned(said, findings=findings)
         if left is None:

@@ -28,6 +28,7 @@ class Changes:
 
     put: dict[str, None] = field(default_factory=dict)
     dropped: dict[str, None] = field(default_factory=dict)
+    added_turns: int = 0
 
 
 def apply(call: Call, services: Services) -> None:
@@ -49,6 +50,7 @@ def apply(call: Call, services: Services) -> None:
     call.set_params = ()
     change = _change_canonical if ask.wire is None else _change_document
     changes = change(ask, rules, is_held=is_held)
+    call.added_turns = changes.added_turns
     call.set_params = tuple(changes.put)
     call.removed_fields = tuple(changes.dropped)
     plan.hold_changed(call, services)
@@ -118,7 +120,9 @@ def _change_document(ask: Ask, rules: Transforms, *, is_held: bool) -> Changes:
     changes = edit(rules, document, is_chat=is_chat)
     if rules.system_prefix is not None:
         if is_chat:
-            document["messages"] = _prefixed_turns(document["messages"], rules.system_prefix)
+            turns = document["messages"]
+            document["messages"] = _prefixed_turns(turns, rules.system_prefix)
+            changes.added_turns = len(document["messages"]) - len(turns)
         else:
             document["prompt"] = _prefixed_prompt(document, rules.system_prefix)
         changes.put["system"] = None

@@ -13,6 +13,7 @@ from gateway.pipeline.outcome import call_error, is_final
 from gateway.pipeline.retries import REPEATABLE, pause_s
 from gateway.pipeline.route import Target
 from gateway.pipeline.visit import Visit
+from gateway.pipeline.watch import precise_now
 from gateway.schema.failure import CallError, Failure
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.http import HttpError
@@ -255,7 +256,7 @@ async def at_target(
     await _enter(call, target, waiting_s)
     call.attempts += 1
     visit = Visit(target)
-    began, took_s = watch.now(), 0.0
+    began, took_s = precise_now(), 0.0
     try:
         try:
             watch.arm(limit_s)
@@ -266,7 +267,7 @@ async def at_target(
             raise
         finally:
             watch.rest()
-            took_s = watch.now() - began
+            took_s = precise_now() - began
             call.upstream_s += took_s
     except (UpstreamError, HttpError) as error:
         upstream = _upstream_error(error)
@@ -300,7 +301,7 @@ async def _enter(call: Call, target: Target, waiting_s: float) -> None:
             raise RestingError
         return
     watch.arm(waiting_s)
-    arrived = watch.now()
+    arrived = precise_now()
     try:
         await gate.enter(call.priority)
     except CancelledError:
@@ -308,7 +309,7 @@ async def _enter(call: Call, target: Target, waiting_s: float) -> None:
             raise UpstreamError(Failure.TIMEOUT, "no answer in time") from None
         raise
     finally:
-        call.queue_s = (call.queue_s or 0.0) + watch.now() - arrived
+        call.queue_s = (call.queue_s or 0.0) + precise_now() - arrived
         watch.rest()
     if not target.enter():
         gate.leave()

@@ -2,11 +2,16 @@
 
 import asyncio
 from math import inf
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 _GRAIN_S = 0.01
 """The timer wakes no more often than that, however many waits end one after the other."""
+
+
+precise_now = monotonic
+"""The clock for what is told: uvloop's own has whole milliseconds, and stands still in between."""
 
 
 class Watches:
@@ -61,9 +66,9 @@ class Watch:
         self._watches = watches
         self._task = task
         self._cancelling = task.cancelling()
-        self.began = watches.now()
-        """A reading of the loop's clock, as `deadline` is."""
-        self._deadline = self.began + total_s
+        self.began = precise_now()
+        """A reading of `precise_now`."""
+        self._deadline = watches.now() + total_s
         self._is_due = False
         self.due = inf
 

@@ -131,6 +131,15 @@ async def test_an_input_guard_leaves_the_fast_path_alone(
     assert '"path":"forward"' in caller.gateway.lines()
 
 
+async def test_a_place_is_told_as_the_caller_counts(begin: Begin) -> None:
+    rules = {"transforms": {"system_prefix": "Be kind."}, "guards": {"input": [BLOCK]}}
+    caller = await begin(models={"openai": {"targets": UP, **rules}})
+
+    refused = await caller.chat(WORD)
+
+    assert_refused(refused, 400, "content_filter", "messages[0].content")
+
+
 async def test_a_message_of_the_operators_own_is_what_the_caller_reads(begin: Begin) -> None:
     caller = await begin(models=model(input=[{**BLOCK, "message": "Keep your keys."}]))
 
@@ -148,6 +157,21 @@ async def test_tokens_cannot_be_looked_through(begin: Begin, upstream: FakeUpstr
     assert_refused(prompt, 400, "unsupported_feature", "prompt")
     assert_refused(vectors, 400, "unsupported_feature", "input")
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("odd", [5, None, [1], {"a": 1}, "text"])
+async def test_fields_of_other_formats_are_no_matter(
+    begin: Begin, upstream: FakeUpstream, odd: object
+) -> None:
+    rules = {"transforms": {"system_prefix": "Be kind."}, "guards": {"input": [BLOCK]}}
+    caller = await begin(models={"openai": {"targets": UP, **rules}})
+
+    chat = await caller.chat("hi", prompt=odd, input=odd, suffix=odd)
+    completion = {"model": "openai", "prompt": "hi", "messages": odd, "input": odd}
+    plain = await caller.post("/v1/completions", completion)
+
+    assert (chat.status, plain.status) == (200, 200)
+    assert len(upstream.requests) == 2
 
 
 async def test_a_blocked_request_counts_but_costs_nothing(begin: Begin) -> None:

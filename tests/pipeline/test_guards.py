@@ -47,7 +47,9 @@ async def test_no_form_of_a_redacted_request_holds_what_was_found(
     guard = Guard(pattern="sk-[a-z0-9]{8}", action="redact", replace="[key]")
     found = guard_set(Guards(input=(guard,)))
     assert found is not None
-    call: Any = SimpleNamespace(ask=ask, guards={}, removed_fields=(), is_opened=False)
+    call: Any = SimpleNamespace(
+        ask=ask, guards={}, removed_fields=(), is_opened=False, added_turns=0
+    )
 
     await guards.check(cast(Call, call), found)
 
