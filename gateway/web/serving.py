@@ -193,11 +193,8 @@ def server_timing(call: Call) -> str:
     """
     upstream_ms = call.upstream_s * 1000
     total_ms = (precise_now() - call.watch.began) * 1000
-    if not call.queue_s:
-        # An f-string takes half as long again.
-        return "queue;dur=0, upstream;dur=%.1f, total;dur=%.1f" % (upstream_ms, total_ms)  # noqa: UP031
-    queue_ms = call.queue_s * 1000
-    return f"queue;dur={queue_ms:.1f}, upstream;dur={upstream_ms:.1f}, total;dur={total_ms:.1f}"
+    queue = "0" if not call.queue_s else f"{call.queue_s * 1000:.1f}"
+    return f"queue;dur={queue}, upstream;dur={upstream_ms:.1f}, total;dur={total_ms:.1f}"
 
 
 def _recall_headers(recall: Recall) -> dict[str, str]:
