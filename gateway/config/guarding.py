@@ -18,6 +18,8 @@ REDACTED = "[redacted]"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _UNSAFE = re.compile(r"[\x00-\x1f\"\\]")
 _EXTRA = "dynagate[guards]"
+_PATTERN_BYTES = 1024 * 1024
+"""Of one pattern and of what RE2 learns of texts; callers' texts must not fill more."""
 
 Action = Literal["block", "redact", "flag"]
 
@@ -73,6 +75,7 @@ def compiled(pattern: str) -> Pattern:
     options = re2.Options()
     options.log_errors = False  # It would write the pattern to stderr.
     options.never_capture = True
+    options.max_mem = _PATTERN_BYTES
     try:
         found: Any = re2.compile(pattern, options)  # Any: re2 has no types.
         is_empty = found.search("") is not None

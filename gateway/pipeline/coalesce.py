@@ -100,6 +100,7 @@ class Generation:
         if call is not owner:
             call.target, call.model, call.path = owner.target, owner.model, owner.path
             call.dropped_params, call.dropped_fields = owner.dropped_params, owner.dropped_fields
+            call.guards = owner.guards  # What is found later on is found for all.
         match begun:
             case Frames():
                 frames = _read(reader)

@@ -41,8 +41,6 @@ async def check(call: Call, guards: GuardSet) -> None:
     else:
         await _check_document(call, wire, findings, scanning)
     ask = call.ask
-    if findings.names:
-        ask.is_feed_worthy = False
     if findings.is_redacted and ask.finishing is not None:
         ask.finishing = replace(ask.finishing, metadata=None)  # It holds the prompt.
 

@@ -34,7 +34,8 @@ class Keeping(NamedTuple):
 def kept(reply: Reply, call: Call, keeping: Keeping) -> Reply:
     """Return `reply`, which is kept once it has ended well.
 
-    What was cut off or filtered is not, nor what is too large; bytes of a media type never are.
+    What was cut off or filtered is not, nor what guards found something in, nor what is too large;
+    bytes of a media type never are.
     """
     match reply:
         case Whole():
@@ -104,6 +105,8 @@ def _keep(kind: Kind, body: bytes, reasons: Iterable[str], call: Call, keeping: 
         good |= {"length"}  # It is as long as its caller wanted it, and not as we did.
     target = call.target
     if len(body) > keeping.most_bytes or not found or not found <= good or target is None:
+        return
+    if call.guards:  # A copy would no more be known as one in which they found something.
         return
     answer = Kept(
         kind,

@@ -70,7 +70,7 @@ async def write(
 
 def publish(rendering: Rendering, call: Call, feeds: Feeds | None) -> None:
     """Tell the feeds of a call that ended well, once this turn of the loop has answered it."""
-    if feeds is None or call.error is not None or call.is_aborted:
+    if feeds is None or call.error is not None or call.is_aborted or call.guards:
         return
     # What the caller's plan says of feeds and privacy stands in the ask by now.
     if not call.ask.is_feed_worthy or call.ask.is_private:

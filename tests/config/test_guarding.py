@@ -33,6 +33,7 @@ def wrong(section: str, folder: Path) -> list[str]:
         ("input: [{pattern: '(?<=a)b'}]", "6:25: models.m.guards.input.0.pattern: RE2 does not"),
         ("output: [{pattern: '(a)\\1'}]", "6:26: models.m.guards.output.0.pattern: RE2 does not"),
         ("input: [{pattern: 'a*'}]", "6:25: models.m.guards.input.0.pattern: it fits where noth"),
+        ("input: [{pattern: '((.{100}){50}){9}'}]", "6:25: models.m.guards.input.0.pattern: RE2"),
         ("input: [{pattern: ''}]", "6:25: models.m.guards.input.0.pattern: String should have at"),
         ("input: [{pattern: a, action: hide}]", "6:36: models.m.guards.input.0.action: should be"),
         (

@@ -296,10 +296,15 @@ async def test_tokens_that_were_thought_of_are_not_told(
     assert answer.headers["X-Dropped-Params"] == "logprobs, top_logprobs"
 
 
-async def test_what_a_guard_found_in_is_in_no_feed(begin: Begin) -> None:
-    caller = await begin(models=model(input=[REDACT]), feeds={"enabled": True})
+async def test_what_a_guard_found_something_in_is_in_no_feed(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    rude = {"pattern": "rude", "action": "flag", "name": "rude"}
+    caller = await begin(models=model(input=[REDACT], output=[rude]), feeds={"enabled": True})
+    upstream.will(reply("hello"), reply("a rude word"))
 
     await caller.get(generate(f"my {WORD}"))
+    await caller.get(generate("say something"))
     await caller.get(generate("fine"))
 
     async with caller.session.get(f"{caller.gateway.url}/api/text/feed?past_results=5") as feed:

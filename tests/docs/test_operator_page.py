@@ -150,6 +150,25 @@ def test_the_commands_of_usage_run(dynagate: CommandLine) -> None:
     assert (dynagate.folder / "calls.csv").exists()
 
 
+def test_the_commands_of_explain_run(dynagate: CommandLine) -> None:
+    (example,) = blocks(section(PAGE, "Explain"), "console")
+    dynagate.write(
+        "plans: {team: {}}\nproviders: {c: {kind: chaos}}\n"
+        "models: {openai: {targets: [{provider: c, model: echo}]}}\n"
+    )
+    piped, named = (shlex.split(line, comments=True) for line in example.splitlines())
+    bar = piped.index("|")
+    dynagate.write(piped[1], "request.json")
+
+    by_pipe = dynagate(*piped[bar + 2 :], stdin=piped[1])
+    by_name = dynagate(*named[1:])
+
+    assert by_pipe.returncode == 0, by_pipe.stderr
+    assert "c/echo" in by_pipe.stdout
+    assert by_name.returncode == 0, by_name.stderr
+    assert '"place": 1' in by_name.stdout
+
+
 def test_every_column_of_a_report_is_described() -> None:
     assert set(SUMS) <= quoted(section(PAGE, "Usage"))
 
