@@ -40,6 +40,7 @@ from gateway.state.shared import open_shared
 from gateway.telemetry import logs
 from gateway.telemetry.logs import CallLog, Sink
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.redact import Redactor
 from gateway.transport.fetch import connect_fetch
 from gateway.web.admin import admin_app
 from gateway.web.admin_config import RELOADING
@@ -63,6 +64,7 @@ class Gateway:
     serving: Serving
     snapshots: Snapshots
     reloads: Reloads
+    redact: Redactor
     background: Background
 
 
@@ -164,6 +166,7 @@ async def open_gateway(
             ),
         )
         snapshots.begin(first, serving)
+        serving.stands(standing)
         del first  # This frame lasts as long as the gateway; no snapshot does.
         public = web.Application(middlewares=[name_request, render_errors])
         public[SERVING] = serving
@@ -177,10 +180,10 @@ async def open_gateway(
             clock,
             swap=snapshots.swap,
             learn=redact.learn,
-            tell=serving.stands,
+            tell=serving.told,
         )
         admin[RELOADING] = reloads
-        yield Gateway(document, public, admin, serving, snapshots, reloads, background)
+        yield Gateway(document, public, admin, serving, snapshots, reloads, redact, background)
 
 
 def _ping(background: Background, stream: EventStream) -> None:

@@ -13,9 +13,7 @@ from gateway.web.snapshot import Snapshot
 _log = logging.getLogger("dynagate")
 
 
-def carry_over(
-    services: Services, generation: int, before: Document, connected_anew: Collection[str]
-) -> None:
+def carry_over(services: Services, before: Document, connected_anew: Collection[str]) -> None:
     """Let what `services` share with those of `before` go on by their own document.
 
     Targets of providers that were `connected_anew` need not rest any longer. Never waits.
@@ -34,9 +32,8 @@ def carry_over(
     health.has_opened.set()  # Whoever looks at targets may have to look at others now.
     health.keep_only(targets, [route.name for route in routes])
     health.end_rests([name for name, provider in targets.items() if provider in connected_anew])
-    services.metrics.config_generation = generation
     if document.logs != before.logs:
-        logs.adjust(document.logs, services.log, services.redact)
+        logs.adjust(document.logs, services.redact, services.log)
 
 
 def tell(now: Snapshot, before: Snapshot | None, *, keys: Keys, speaks: bool) -> None:

@@ -22,8 +22,8 @@ _log = logging.getLogger(ADMIN)
 class Reloads:
     """The one way to another configuration, whoever asks for it.
 
-    `swap` puts it in force as a generation, wherever it must be, or raises `ConfigError`; `learn`
-    is told the secrets of a file before anything else is done with them, `tell` how it stands.
+    `swap` puts it in force, wherever it must be, or raises `ConfigError`; `learn` is told the
+    secrets of a file before anything else is done with them, `tell` how it stands after each try.
     """
 
     def __init__(
@@ -33,9 +33,9 @@ class Reloads:
         environ: Mapping[str, str],
         clock: Clock,
         *,
-        swap: Callable[[Loaded, Providers, int], Awaitable[None]],
+        swap: Callable[[Loaded, Providers, Standing], Awaitable[None]],
         learn: Callable[[Iterable[str]], None],
-        tell: Callable[[Standing], None],
+        tell: Callable[[Standing], Awaitable[None]],
     ) -> None:
         self.loaded = loaded
         self.standing = Standing(1, clock.now().timestamp())
@@ -73,44 +73,39 @@ class Reloads:
         try:
             loaded = await asyncio.to_thread(read_next, before, self._environ)
             self._learn(loaded.secrets)
-            providers = await asyncio.to_thread(_providers_of, loaded)
+            providers = await asyncio.to_thread(providers_of, loaded)
             self._learn(secret for one in providers.values() for secret in one.secrets)
             found = tuple(changes(before.document, loaded.document))
             if is_trial:
                 return Outcome(self.standing, found)
-            if found or _are_other(self._providers, providers):
-                await self._swap(loaded, providers, self.standing.generation + 1)
+            is_new = bool(found) or _are_other(self._providers, providers)
+            standing = replace(self.standing, failed=None)
+            if is_new:
+                now = self._clock.now().timestamp()
+                standing = Standing(self.standing.generation + 1, now)
+                await self._swap(loaded, providers, standing)
         except ConfigError as error:
             if not is_trial:
-                self._failed(why, error)
+                await self._failed(why, error)
             raise
         except Exception as error:
             _log.exception("reloading the configuration failed")
             message = f"could not be put in force: {type(error).__name__}; the log says why"
             told = ConfigError([Problem(str(before.path), "", message)])
-            self._failed(why, told)
+            await self._failed(why, told)
             raise told from error
-        return self._done(why, loaded, providers, Outcome(self.standing, found))
-
-    def _done(self, why: str, loaded: Loaded, providers: Providers, outcome: Outcome) -> Outcome:
-        is_same = not outcome.changes and not _are_other(self._providers, providers)
-        generation, loaded_at = self.standing.generation, self.standing.loaded_at
-        if not is_same:
-            generation, loaded_at = generation + 1, self._clock.now().timestamp()
-        self.loaded, self._providers = loaded, providers
-        self.standing = Standing(generation, loaded_at)
-        self._tell(self.standing)
-        if is_same:
-            _log.info("the configuration was read again (%s): nothing has changed", why)
+        self.loaded, self._providers, self.standing = loaded, providers, standing
+        await self._tell(standing)
+        if is_new:
+            what = summary(found) or "providers"
+            _log.info("configuration %d is in force (%s): %s", standing.generation, why, what)
         else:
-            what = summary(outcome.changes) or "providers"
-            _log.info("configuration %d is in force (%s): %s", generation, why, what)
-        return replace(outcome, standing=self.standing)
+            _log.info("the configuration was read again (%s): nothing has changed", why)
+        return Outcome(standing, found)
 
-    def _failed(self, why: str, error: ConfigError) -> None:
+    async def _failed(self, why: str, error: ConfigError) -> None:
         failed = Failed(self._clock.now().timestamp(), why, error.problems)
         self.standing = replace(self.standing, failed=failed)
-        self._tell(self.standing)
         _log.error(
             "the configuration was not reloaded (%s), configuration %d goes on:",
             why,
@@ -118,9 +113,10 @@ class Reloads:
         )
         for problem in error.problems[:_MOST_LOGGED]:
             _log.error("%s", problem)
+        await self._tell(self.standing)
 
 
-def _providers_of(loaded: Loaded) -> Providers:
+def providers_of(loaded: Loaded) -> Providers:
     """Import what the file needs; blocks. Raises `ConfigError`."""
     return configured_providers(loaded, Registry.discover(loaded.document.plugins.allow))
 

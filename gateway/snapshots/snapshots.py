@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from weakref import WeakSet
@@ -10,6 +10,7 @@ from weakref import WeakSet
 from gateway.config.document import Document
 from gateway.config.load import Loaded
 from gateway.config.problems import ConfigError, Finding, Problem
+from gateway.config.reload import Standing
 from gateway.connecting import Connector
 from gateway.pipeline.route import Connected
 from gateway.registry import ConfiguredProvider
@@ -101,17 +102,17 @@ class Snapshots:
         return self._next
 
     async def swap(
-        self, loaded: Loaded, providers: Mapping[str, ConfiguredProvider], generation: int
+        self, loaded: Loaded, providers: Mapping[str, ConfiguredProvider], standing: Standing
     ) -> None:
         """Make the next configuration and put it in force. Raises `ConfigError`."""
-        self.commit(await self.prepare(loaded, providers, generation))
+        self.commit(await self.prepare(loaded, providers, standing.generation))
 
     def abandon(self, prepared: Prepared) -> None:
         """Forget what `prepare` made."""
         self._next = None
         _release(prepared.connections.values())
         if self._current is not None:
-            _carry(self._current, self._current, ())
+            carry_over(self._current.snapshot.services, self._current.document, ())
 
     def begin(self, prepared: Prepared, serving: Serving) -> None:
         """Put the first configuration in force, which `serving` has already."""
@@ -133,7 +134,7 @@ class Snapshots:
             self._connector.adjust(prepared.snapshot.connected[name].gate, connection.provider)
         was, now = before.connections, prepared.connections
         anew = {name for name, connection in now.items() if connection is not was.get(name)}
-        _carry(prepared, before, anew)
+        carry_over(prepared.snapshot.services, before.document, anew)
         serving.snapshot = prepared.snapshot
         self._tell(prepared.snapshot, before.snapshot)
 
@@ -187,7 +188,3 @@ class Snapshots:
 def _release(connections: Iterable[Connection]) -> None:
     for connection in connections:
         connection.release()
-
-
-def _carry(now: Prepared, before: Prepared, anew: Collection[str]) -> None:
-    carry_over(now.snapshot.services, now.snapshot.generation, before.document, anew)

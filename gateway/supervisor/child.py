@@ -6,26 +6,33 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+
+from gateway.supervisor.talk import Answering, Talk
 
 _log = logging.getLogger("dynagate.supervisor")
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.2, 30.0
 _STEADY_S = 30.0
 """A process that lived so long is started again as if it were the first time."""
-_MOST_SAID_BYTES = 64 * 1024
 
 
 class Child:
     """A process called `name` that runs `words`, while `keep` runs.
 
     It is given one end of a pair of sockets, as the last of its words, and on it `orders`, once
-    whom it comes `after` is ready; a zero byte from there says that it is ready itself. Its life
-    ends with the other end.
+    whom it comes `after` is ready; `Ready` from there says that it is ready itself. Its life ends
+    with the other end. What it asks later is for `answer`.
     """
 
     def __init__(
-        self, name: str, words: Sequence[str], orders: bytes, after: "Child | None" = None
+        self,
+        name: str,
+        words: Sequence[str],
+        orders: Callable[[], bytes] = bytes,
+        *,
+        after: "Child | None" = None,
+        answer: Answering | None = None,
     ) -> None:
         self.name = name
         self.said = ""
@@ -36,7 +43,9 @@ class Child:
         self._words = words
         self._orders = orders
         self._after = after
+        self._answer = answer
         self._process: asyncio.subprocess.Process | None = None
+        self._talk: Talk | None = None
         self._ending = asyncio.Event()
         self.over.set()
 
@@ -57,6 +66,17 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    @property
+    def talk(self) -> "Talk | None":
+        """The conversation with the process; None while there is none, or it is not ready."""
+        return self._talk if self._talk is not None and self._talk.is_ready else None
+
+    def renew(self) -> None:
+        """Kill the process: it is started again, by orders that are new."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def _keep(self) -> int | None:
         loop, pause_s = asyncio.get_running_loop(), _PAUSE_MIN_S
@@ -97,31 +117,30 @@ class Child:
                 process.kill()
             try:
                 async with asyncio.TaskGroup() as group:
-                    talk = group.create_task(self._talk(ours))
+                    talking = group.create_task(self._speak(ours))
                     code = await process.wait()
-                    talk.cancel()
+                    talking.cancel()
             except BaseException:
                 if process.returncode is None:
                     process.kill()
                 raise
         return code
 
-    async def _talk(self, channel: socket.socket) -> None:
-        """Give the orders and hear that the process is ready."""
-        loop = asyncio.get_running_loop()
-        said = bytearray()
+    async def _speak(self, channel: socket.socket) -> None:
+        """Give the orders, hear that the process is ready, and talk until it ends."""
         if self._after is not None:
             await self._after.ready.wait()
-        with suppress(OSError):  # It has ended, which `process.wait` tells.
-            await loop.sock_sendall(channel, self._orders)
-            while (piece := await loop.sock_recv(channel, 4096)) and len(said) < _MOST_SAID_BYTES:
-                said += piece
-                if said.endswith(b"\0"):
-                    self.said = said[:-1].decode()
-                    if self.ready.is_set():
-                        _log.info("%s is back", self.name)
-                    self.ready.set()
-                    return
+        talk = self._talk = Talk(channel, self._answer)
+        try:
+            await talk.give(self._orders())
+            async for word in talk.words():
+                self.said = word.said
+                if self.ready.is_set():
+                    _log.info("%s is back", self.name)
+                self.ready.set()
+        finally:
+            talk.end()
+            self._talk = None
 
 
 def python(module: str, *words: str) -> list[str]:

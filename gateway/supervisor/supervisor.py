@@ -13,19 +13,27 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from gateway.config.load import Loaded
+from gateway.config.problems import ConfigError
+from gateway.config.reload import Standing
 from gateway.crew.post import Post
-from gateway.registry import Registry, configured_providers
+from gateway.sdk.clock import SystemClock
+from gateway.snapshots.reloads import Providers, Reloads, providers_of
+from gateway.snapshots.triggers import on_hangup, reload_on, watch
 from gateway.supervisor.child import Child, python
-from gateway.supervisor.orders import Orders, packed
+from gateway.supervisor.orders import Orders
 from gateway.supervisor.port import check_sharing, reserved
+from gateway.supervisor.swap import Swap
+from gateway.supervisor.talk import Value
 from gateway.supervisor.valkey import Valkey, is_needed
+from gateway.supervisor.words import Reload, frame
 from gateway.telemetry import logs
+from gateway.telemetry.redact import Redactor
 
 _log = logging.getLogger("dynagate.supervisor")
 _FAILED = 1
@@ -39,10 +47,9 @@ _LONGEST_PATH = 100
 
 def serve(loaded: Loaded) -> int:
     """Run until told to stop; return the exit code. Raises `ConfigError`."""
-    registry = Registry.discover(loaded.document.plugins.allow)
-    providers = configured_providers(loaded, registry)
+    providers = providers_of(loaded)
     secrets = (*loaded.secrets, *(s for p in providers.values() for s in p.secrets))
-    logs.begin(loaded.document.logs, secrets)
+    redact, _ = logs.begin(loaded.document.logs, secrets)
     check_sharing(loaded)
     needs_valkey = is_needed(loaded)
     server = loaded.document.server
@@ -59,37 +66,66 @@ def serve(loaded: Loaded) -> int:
         if needs_valkey:
             valkey = Valkey(loaded, folder, os.environ)
             stack.enter_context(valkey.held())
-        return asyncio.run(Supervisor(loaded, folder, port, valkey).run())
+        place = Place(folder, port, valkey)
+        return asyncio.run(Supervisor(loaded, providers, place, redact).run())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the processes meet: a folder of sockets, a port, and what they count in."""
+
+    folder: Path
+    port: int
+    valkey: Valkey | None
 
 
 class Supervisor:
-    """One gateway of several processes, whose sockets are in `folder`."""
+    """One gateway of several processes."""
 
-    def __init__(self, loaded: Loaded, folder: Path, port: int, valkey: Valkey | None) -> None:
-        self._valkey = valkey
+    def __init__(
+        self, loaded: Loaded, providers: Providers, place: Place, redact: Redactor
+    ) -> None:
+        self._loaded = _with_shared_counts(loaded, place.valkey)
+        self._valkey = valkey = place.valkey
+        self._redact = redact
         self._drain_s = loaded.document.server.drain_s
-        self._stopping = asyncio.Event()
+        self._stopping, self._hangup = asyncio.Event(), asyncio.Event()
         self._code = 0
         workers = loaded.document.server.workers
-        loaded = _with_shared_counts(loaded, valkey)
+        self._reloads = Reloads(
+            loaded,
+            providers,
+            os.environ,
+            SystemClock(),
+            swap=self._put_in_force,
+            learn=redact.learn,
+            tell=self._tell,
+        )
+        self._standing = self._reloads.standing
 
         def member(number: int, after: Child | None) -> Child:
-            orders = packed(Orders(loaded, Post(number, workers, folder), port))
+            def orders() -> bytes:
+                post = Post(number, workers, place.folder)
+                return frame(Orders(self._loaded, self._standing, post, place.port))
+
+            words = python("gateway.supervisor.member")
             name = f"worker {number}" if number else "host"
-            return Child(name, python("gateway.supervisor.member"), orders, after)
+            return Child(name, words, orders, after=after, answer=self._answer)
 
         self._store = None if valkey is None else valkey.child()
         self._host = member(0, self._store)
         self._workers = [member(number, self._host) for number in range(1, workers + 1)]
+        self._swap = Swap(self._host, self._workers)
 
     async def run(self) -> int:
         """Run until SIGINT or SIGTERM, or until a process cannot start; return the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        on_hangup(self._hangup)
         async with asyncio.TaskGroup() as group:
             starting = group.create_task(self._start(group))
             await self._stopping.wait()
-            starting.cancel()
+            starting.cancel()  # And who waits for another file.
             # What the workers use ends after them.
             await _ended(self._workers, self._drain_s + _GRACE_S)
             await _ended([self._host], _HOST_S)
@@ -109,6 +145,9 @@ class Supervisor:
             await child.ready.wait()
         sys.stdout.write(self._workers[0].said)
         sys.stdout.flush()
+        async with asyncio.TaskGroup() as triggers:
+            triggers.create_task(reload_on(self._hangup, self._reloads))
+            triggers.create_task(watch(self._reloads))
 
     async def _keep(self, child: Child) -> None:
         """Keep `child` running; if it cannot even start, all stop."""
@@ -119,6 +158,26 @@ class Supervisor:
                 _log.error("the valkey says: %s", self._valkey.last_words())
             _log.error("%s cannot start: all stop", child.name)
             self._stopping.set()
+
+    async def _put_in_force(self, loaded: Loaded, _: Providers, standing: Standing) -> None:
+        """Have all processes swap, or none. Raises `ConfigError`."""
+        shared = _with_shared_counts(loaded, self._valkey)
+        await self._swap.prepare(shared, standing.generation)
+        logs.adjust(loaded.document.logs, self._redact)
+        # From here on it is in force, for those that are started again as well.
+        self._loaded, self._standing = shared, standing
+        await self._swap.commit(standing)
+
+    async def _tell(self, standing: Standing) -> None:
+        self._standing = standing
+        await self._swap.stands(standing)
+
+    async def _answer(self, word: Reload) -> Value:
+        """Do what the operator asked of the host."""
+        try:
+            return await self._reloads.reload(word.why, is_trial=word.is_trial)
+        except ConfigError as error:
+            return error.problems
 
 
 def _with_shared_counts(loaded: Loaded, valkey: Valkey | None) -> Loaded:

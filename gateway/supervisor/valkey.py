@@ -98,7 +98,7 @@ class Valkey:
             *("--logfile", str(self.log), "--loglevel", "warning", "--databases", "1"),
         ]
         self.log.unlink(missing_ok=True)
-        return Child("valkey", python("gateway.supervisor.leash", str(_binary()), *words), b"")
+        return Child("valkey", python("gateway.supervisor.leash", str(_binary()), *words))
 
     async def answers(self) -> None:
         """Wait until it does: it reads its file first, however long that is."""

@@ -106,10 +106,12 @@ def begin(section: Logs, secrets: Iterable[str]) -> tuple[Redactor, bool]:
     return redact, is_json
 
 
-def adjust(section: Logs, log: CallLog, redact: Callable[[str], str]) -> None:
+def adjust(section: Logs, redact: Callable[[str], str], calls: CallLog | None = None) -> None:
     """Go on with what a reload says of the log."""
-    log.is_json = _is_json(section)
-    set_up(section.level, is_json=log.is_json, redact=redact)
+    is_json = _is_json(section)
+    set_up(section.level, is_json=is_json, redact=redact)
+    if calls is not None:
+        calls.is_json = is_json
 
 
 def _is_json(section: Logs) -> bool:

@@ -108,6 +108,7 @@ async def readiness(request: web.Request) -> web.Response:
     if others is None:
         return await health.readiness(request)
     is_ready, said = await others.readiness()
+    said = {**said, "configuration": health.configuration_of(request.app[SERVING])}
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     body, status = orjson.dumps(said), 200 if is_ready else 503
     return web.Response(status=status, body=body, headers={**headers, **shared_headers(request)})

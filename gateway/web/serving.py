@@ -76,10 +76,16 @@ class Serving:
     def services(self, services: Services) -> None:
         self.snapshot.services = services
 
+    async def told(self, standing: Standing) -> None:
+        """See `stands`."""
+        self.stands(standing)
+
     def stands(self, standing: Standing) -> None:
         """Note which configuration is in force, and what came of the last reload."""
         self.standing = standing
-        self.services.metrics.has_reload_failed = standing.failed is not None
+        metrics = self.services.metrics
+        metrics.config_generation = standing.generation
+        metrics.has_reload_failed = standing.failed is not None
 
     @property
     def unready(self) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from gateway.background import Background
 from gateway.config.load import Loaded, load
 from gateway.config.problems import ConfigError, Problem
+from gateway.config.reload import Standing
 from gateway.registry import Registry, configured_providers
 from gateway.sdk.clock import SystemClock
 from gateway.snapshots.reloads import Providers, Reloads
@@ -35,10 +36,13 @@ class Swaps:
             SystemClock(),
             swap=self._swap,
             learn=lambda _: None,
-            tell=lambda _: None,
+            tell=self._tell,
         )
 
-    async def _swap(self, loaded: Loaded, providers: Providers, generation: int) -> None:
+    async def _tell(self, standing: Standing) -> None:
+        pass
+
+    async def _swap(self, loaded: Loaded, providers: Providers, standing: Standing) -> None:
         if self.is_refusing:
             raise ConfigError([Problem("here", "", "no")])
         self.levels.append(loaded.document.logs.level)
