@@ -1,7 +1,7 @@
 """`dynagate check`."""
 
 from collections.abc import Sized
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,27 @@ if TYPE_CHECKING:
     from gateway.config.load import Loaded
 
 
-def check(config: ConfigOption = None) -> None:
+def check(
+    *,
+    config: ConfigOption = None,
+    against_running: Annotated[
+        bool,
+        typer.Option(
+            "--against-running",
+            help="Say what the gateway that runs with this file would change by reading it now.",
+        ),
+    ] = False,
+    admin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Its admin listener, if not at admin.listen of the file."
+        ),
+    ] = None,
+) -> None:
     """Say whether the configuration would serve; exit with 2 and every problem if not."""
     import os
 
+    from gateway.cli.against import differences
     from gateway.cli.preparation import load_config, load_providers, missing_weights
     from gateway.config.places import cache_dir
     from gateway.registry import unanswerable
@@ -39,6 +56,8 @@ def check(config: ConfigOption = None) -> None:
         if provider.missing is None and provider.empty_keys:
             typer.echo(f"{', '.join(provider.empty_keys)}: empty, skipped")
     for line in _gone_plans(loaded):
+        typer.echo(line)
+    for line in differences(loaded, admin) if against_running else ():
         typer.echo(line)
 
 
