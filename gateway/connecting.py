@@ -55,7 +55,7 @@ class Connector:
             return Connected(name, kind.name, None, gate, provider.missing)
         if post is not None and post.is_host and not kind.once:
             return Connected(name, kind.name, None, gate, "the workers have it")
-        if post is not None and kind.once and not post.is_host:
+        if post is not None and self.is_far(provider):
             return await _far(provider, gate, post, generation)
         http = connect_http(provider.section.http, clock=self.clock)
         deps = Deps(
@@ -84,6 +84,10 @@ class Connector:
             for number, instance in instances
         ]
         return replace(first, others=tuple(others))
+
+    def is_far(self, provider: ConfiguredProvider) -> bool:
+        """Say whether the host has the provider, and this process but asks it."""
+        return self.post is not None and not self.post.is_host and provider.kind.once
 
     def gate(self, provider: ConfiguredProvider, before: Places | None) -> Places:
         """Return the gate that holds for all processes together: the one `before`, if it will do.

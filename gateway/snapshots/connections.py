@@ -78,6 +78,8 @@ async def open_connection(
         finally:
             if connection is not None:
                 connection.over.set()
+            if not opened.done():  # By a plugin that cancels its own task: nobody else has.
+                opened.set_exception(RuntimeError(f"connecting {provider.name} was cancelled"))
 
     cancel = background.start(f"provider {provider.name}", keep())
     try:

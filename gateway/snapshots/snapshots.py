@@ -36,6 +36,8 @@ class Prepared:
     providers: Mapping[str, ConfiguredProvider]
     snapshot: Snapshot
     connections: Mapping[str, Connection]
+    anew: frozenset[str]
+    """Providers that are not as they were in the one before."""
 
     @property
     def document(self) -> Document:
@@ -98,7 +100,11 @@ class Snapshots:
         except BaseException:
             _release(connections.values())
             raise
-        self._next = Prepared(providers, snapshot, connections)
+        was = {} if self._current is None else self._current.connections
+        anew = {
+            name for name, one in providers.items() if name not in was or not was[name].fits(one)
+        }
+        self._next = Prepared(providers, snapshot, connections, frozenset(anew))
         return self._next
 
     async def swap(
@@ -132,9 +138,7 @@ class Snapshots:
         for name, connection in prepared.connections.items():
             connection.provider = prepared.providers[name]
             self._connector.adjust(prepared.snapshot.connected[name].gate, connection.provider)
-        was, now = before.connections, prepared.connections
-        anew = {name for name, connection in now.items() if connection is not was.get(name)}
-        carry_over(prepared.snapshot.services, before.document, anew)
+        carry_over(prepared.snapshot.services, before.document, prepared.anew)
         serving.snapshot = prepared.snapshot
         self._tell(prepared.snapshot, before.snapshot)
 
@@ -154,7 +158,8 @@ class Snapshots:
         before = None if current is None else current.connections.get(name)
         known = None if current is None else current.snapshot.connected.get(name)
         gate = self._connector.gate(provider, None if known is None else known.gate)
-        if before is not None and before.fits(provider):
+        # The host is asked again: it tells of those models alone that are asked for.
+        if before is not None and before.fits(provider) and not self._connector.is_far(provider):
             before.hold()
             return before, before.connected.behind(gate)
         connect = partial(self._connector.connect, provider, gate, generation)

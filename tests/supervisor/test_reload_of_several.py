@@ -187,3 +187,25 @@ async def test_a_trial_says_what_would_change_and_changes_nothing(
         assert "models.tried" in [one["key"] for one in told["changes"]]
         assert SECRET not in str(told)
         assert await everywhere(caller, "tried") == {404}
+
+
+async def test_a_model_that_is_new_at_an_engine_has_its_card_in_each_worker(
+    two: tuple[CommandLine, Several],
+) -> None:
+    dynagate, gateway = two
+    target = "{{{{targets: [{{{{provider: {}, model: words:4}}}}]}}}}\n"
+    more = f"  near: {target.format('chaos')}  far: {target.format('engine')}"
+    write(dynagate, gateway, TWO + more)
+    async with client() as session:
+        caller = Caller(gateway, session)
+        taken = await caller.admin("POST", "/admin/reload")
+        assert {one["key"] for one in taken["changes"]} >= {"models.near", "models.far"}
+
+        async def card(name: str) -> dict[str, object]:
+            async with session.get(f"{gateway.url}/v1/models/{name}") as answer:
+                told = await answer.json()
+            return {key: told[key] for key in told.keys() - {"id", "name", "provider", "owned_by"}}
+
+        near = await card("near")
+        assert near["description"]
+        assert all([await card("far") == near for _ in range(8)])
