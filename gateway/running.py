@@ -41,7 +41,7 @@ async def _serve(loaded: Loaded, providers: Mapping[str, ConfiguredProvider]) ->
     stopping, hangup = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    on_hangup(hangup)
+    on_hangup(hangup, stopping)
     async with open_gateway(loaded, providers) as gateway:
         public = Runner(gateway.public, bounds, render_error=render_error, drain_s=server.drain_s)
         admin = Runner(gateway.admin, bounds, render_error=render_error, drain_s=1.0)

@@ -112,16 +112,17 @@ class Outcome:
     changes: tuple[Change, ...] = field(default=())
 
 
-def read_next(before: Loaded, environ: Mapping[str, str]) -> Loaded:
+def read_next(before: Loaded, environ: Mapping[str, str]) -> tuple[Loaded, tuple[Change, ...]]:
     """Read the file of `before` again, with the options that it was read with; blocks.
 
     Raises `ConfigError`, also for a change that needs a restart.
     """
     loaded = load(before.path, environ, overrides=before.source.overrides)
-    fixed = [c.loc for c in changes(before.document, loaded.document) if is_fixed(c.loc)]
+    found = tuple(changes(before.document, loaded.document))
+    fixed = [change.loc for change in found if is_fixed(change.loc)]
     if fixed:
         raise loaded.error(Finding(loc, _FIXED_MESSAGE) for loc in fixed)
-    return loaded
+    return loaded, found
 
 
 def is_fixed(loc: Loc) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.config.load import Loaded
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.reload import Failed, Outcome, Standing, changes, read_next, summary
+from gateway.config.reload import Failed, Outcome, Standing, read_next, summary
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.sdk.providers import Clock
 from gateway.telemetry.logs import ADMIN
@@ -71,11 +71,10 @@ class Reloads:
     async def _reload(self, why: str, *, is_trial: bool) -> Outcome:
         before = self.loaded
         try:
-            loaded = await asyncio.to_thread(read_next, before, self._environ)
+            loaded, found = await asyncio.to_thread(read_next, before, self._environ)
             self._learn(loaded.secrets)
             providers = await asyncio.to_thread(providers_of, loaded)
             self._learn(secret for one in providers.values() for secret in one.secrets)
-            found = tuple(changes(before.document, loaded.document))
             if is_trial:
                 return Outcome(self.standing, found)
             is_new = bool(found) or _are_other(self._providers, providers)

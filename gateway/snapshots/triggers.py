@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from typing import Final
 
@@ -14,10 +15,27 @@ WATCH_S: Final = 1.0
 """Between two looks at the file. Once it has changed it must stay the same from one to the next."""
 
 
-def on_hangup(hangup: asyncio.Event) -> None:
-    """Set `hangup` on SIGHUP from now on, where there is such a signal."""
+def on_hangup(hangup: asyncio.Event, stopping: asyncio.Event) -> None:
+    """Set `hangup` on SIGHUP from now on, where there is such a signal.
+
+    The same signal says that the terminal is gone in which the gateway was started: then it is
+    `stopping`, as every other program does.
+    """
+    had_terminal = _has_terminal()
+
+    def hung_up() -> None:
+        (stopping if had_terminal and not _has_terminal() else hangup).set()
+
     if hasattr(signal, "SIGHUP"):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 async def reload_on(hangup: asyncio.Event, reloads: Reloads) -> None:

@@ -121,7 +121,7 @@ class Supervisor:
         """Run until SIGINT or SIGTERM, or until a process cannot start; return the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
-        on_hangup(self._hangup)
+        on_hangup(self._hangup, self._stopping)
         async with asyncio.TaskGroup() as group:
             starting = group.create_task(self._start(group))
             await self._stopping.wait()

@@ -118,6 +118,7 @@ def test_the_environment_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(REST + "logs: {level: '${LEVEL}'}\n")
 
-    after = read_next(load(file, {"LEVEL": "info"}), {"LEVEL": "debug"})
+    after, found = read_next(load(file, {"LEVEL": "info"}), {"LEVEL": "debug"})
 
     assert after.document.logs.level == "debug"
+    assert [str(one) for one in found] == ["changed logs.level: 'info' -> 'debug'"]

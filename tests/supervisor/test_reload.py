@@ -1,15 +1,20 @@
 """A gateway of one process, or of several, whose file changes while it answers."""
 
 import asyncio
+import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.bench.processes import free_port
 from tests.cli.command_line import CommandLine
-from tests.supervisor.several import CONFIG, Several, running, until
+from tests.supervisor.several import CONFIG, PATIENCE_S, Several, running, until
 
 pytestmark = pytest.mark.slow
 SECRET = "canary-admin-secret-0123456789"  # noqa: S105 - a test's.
@@ -29,6 +34,12 @@ BROKEN = {
     "nothing": "",
 }
 STREAMS = 100
+_IN_TERMINAL = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Makes standard input the terminal of its session, and becomes what it is given."""
 
 
 class Caller:
@@ -75,6 +86,14 @@ def write(dynagate: CommandLine, gateway: Several, text: str) -> None:
     """Write the file of a running gateway."""
     admin = gateway.admin_url.rpartition(":")[2]
     dynagate.write(text.format(port=0, admin=admin, folder=dynagate.folder))
+
+
+def write_free(dynagate: CommandLine) -> None:
+    """Write the file of a gateway on free ports, without what its tests install."""
+    dynagate.write(
+        f'server: {{port: 0}}\nadmin: {{listen: "127.0.0.1:{free_port()}"}}\n'
+        "providers: {c: {kind: chaos}}\nmodels: {m: {targets: [{provider: c, model: echo}]}}\n"
+    )
 
 
 def log_of(dynagate: CommandLine) -> str:
@@ -156,6 +175,33 @@ async def test_a_bad_file_is_named_in_the_log_by_its_place(
     await asyncio.to_thread(until, lambda: line in log_of(dynagate))
     async with client() as session:
         assert await Caller(gateway, session).status("echo") == 200
+
+
+def test_a_gateway_whose_terminal_is_closed_ends(dynagate: CommandLine) -> None:
+    write_free(dynagate)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _IN_TERMINAL, *dynagate.command("serve")],
+        cwd=dynagate.folder,
+        env=dynagate.variables(),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        os.close(theirs)
+        assert process.stdout is not None
+        assert b" at http" in process.stdout.readline()
+
+        os.close(ours)
+
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 async def test_a_file_that_changes_is_read(dynagate: CommandLine) -> None:
