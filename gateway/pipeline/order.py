@@ -30,6 +30,8 @@ def arranged(
     several keys each stands there once for each of them. A call that is only explained takes
     nobody's turn.
     """
+    if len(targets) == 1 and targets[0].key is None:
+        return targets
     if call.wishes is None:
         in_order = _by_strategy(targets, route, call, services)
     else:
