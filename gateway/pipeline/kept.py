@@ -45,6 +45,8 @@ _EVENTS: Mapping[str, type[Any]] = {  # Any: each has fields of its own.
         Usage,
     )
 }
+UNREADABLE = (KeyError, TypeError, ValueError, binascii.Error)
+"""What reading an answer may raise that something else has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,11 @@ def unpacked(data: bytes) -> Kept | None:
     if said is None or said.keys() != set(_HEAD):
         return None
     usage = said["usage"]
-    said |= {"dropped": tuple(said["dropped"]), "usage": None if usage is None else Usage(**usage)}
+    try:
+        said["dropped"] = tuple(said["dropped"])
+        said["usage"] = None if usage is None else Usage(**usage)
+    except UNREADABLE:
+        return None
     return Kept(body=body, **said)
 
 
@@ -197,10 +203,6 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError
-
-
-UNREADABLE = (KeyError, TypeError, ValueError, binascii.Error)
-"""What reading an answer may raise that something else has written."""
 
 
 async def _once(frames: bytes) -> AsyncGenerator[bytes]:

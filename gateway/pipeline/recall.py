@@ -40,16 +40,21 @@ class Memory:
     async def find(self, name: str, wanted: Freshness, call: Call) -> Reply | None:
         """Return the answer of that name, if one is kept that is fresh enough for the caller."""
         data = await self._cache.get(name)
-        found = None if data is None else unpacked(data)
+        if data is None:
+            return None
+        try:
+            return self._read(data, wanted, call)
+        except UNREADABLE:
+            return None
+
+    def _read(self, data: bytes, wanted: Freshness, call: Call) -> Reply | None:
+        found = unpacked(data)
         if found is None:
             return None
         age_s = max(0.0, self._clock.now().timestamp() - found.at)
         if age_s > wanted.most_age_s or found.keep_s - age_s < wanted.least_left_s:
             return None
-        try:
-            reply = replayed(found, call.ask)
-        except UNREADABLE:
-            return None
+        reply = replayed(found, call.ask)
         if reply is not None:
             call.path = "cache"
             call.recall = Recall("HIT", int(age_s), found.provider)

@@ -49,7 +49,10 @@ class Stored(NamedTuple):
         said = read_object(about)
         if said is None or said.keys() != {"fingerprint", "request_id", "head", "has_body"}:
             return None
-        head = None if said["head"] is None else Head(*said["head"])
+        try:
+            head = None if said["head"] is None else Head(*said["head"])
+        except TypeError:
+            return None
         held = body if said["has_body"] else None
         return cls(said["fingerprint"], said["request_id"], head, held)
 

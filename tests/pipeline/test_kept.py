@@ -77,6 +77,9 @@ def test_a_whole_answer_is_kept_as_events_that_fold_to_it_again() -> None:
     assert collect(events_of(collected)) == collected
 
 
-@pytest.mark.parametrize("data", [b"", b"{}\nbody", b"\xff", b'{"kind": "whole"}\n', b"[1]\n"])
+WRONG = packed(kept(b"")).replace(b'"input_tokens"', b'"tokens"')
+
+
+@pytest.mark.parametrize("data", [b"", b"{}\n", b"\xff", b'{"kind": "whole"}\n', b"[1]\n", WRONG])
 def test_what_something_else_has_written_is_none(data: bytes) -> None:
     assert unpacked(data) is None
