@@ -305,6 +305,8 @@ class TargetHealth:
             "first_token_ms": _milliseconds(self.first_token_s),
             "whole_ms": _milliseconds(self.whole_s),
             "tokens_a_s": None if self.tokens_a_s is None else round(self.tokens_a_s, 1),
+            "first_token_p95_ms": _milliseconds(self.first_token_times.p95_s),
+            "whole_p95_ms": _milliseconds(self.whole_times.p95_s),
             "in_flight": self.in_flight,
         }
 

@@ -225,6 +225,7 @@ async def test_operators_see_the_story_and_the_log_has_a_line_for_each_change(
         0,
     )
     assert after["up/upstream-model"]["first_token_ms"] > 0
+    assert after["up/upstream-model"]["first_token_p95_ms"] is None
     name = "up/upstream-model"
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [one["event"] for one in lines if one.get("logger") == "dynagate.health"] == [

@@ -180,6 +180,7 @@ async def test_without_a_time_of_its_own_a_target_is_late_past_its_95th_percenti
 ) -> None:
     caller = await begin(second, models={"openai": model({})}, limits=MANY)
     known = caller.gateway.gateway.serving.services.health.of("up/upstream-model")
+    assert known.told()["first_token_p95_ms"] is None
     for _ in range(19):
         known.first_token_times.add(0.01)
     answered = asyncio.Event()
@@ -192,6 +193,7 @@ async def test_without_a_time_of_its_own_a_target_is_late_past_its_95th_percenti
     late = await asking
 
     assert first.headers["X-Provider"] == "up"
+    assert known.told()["first_token_p95_ms"] >= 10
     assert late.headers["X-Provider"] == "second"
 
 
