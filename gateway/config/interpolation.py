@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.config.problems import Finding, Loc
+from gateway.config.stamps import Stamp, stamp_of
 from gateway.config.tree import Node, Scalar
 
 MAX_SECRET_FILE_BYTES = 64 * 1024
@@ -28,12 +29,14 @@ _SECRET_NAME = re.compile(r"key|secret|token|passw|credential|dsn", re.IGNORECAS
 class Interpolation:
     """Reads one environment.
 
-    `findings` are what could not be resolved, `secrets` the values that must not be shown.
+    `findings` are what could not be resolved, `secrets` the values that must not be shown, `files`
+    those that were read.
     """
 
     environ: Mapping[str, str]
     findings: list[Finding] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    files: dict[Path, Stamp] = field(default_factory=dict)
 
     def data(self, node: Node, loc: Loc = ()) -> Plain:
         """Return `node` as plain values, every text in it interpolated."""
@@ -81,6 +84,7 @@ class Interpolation:
     def _file_text(self, name: str, file: str, loc: Loc) -> str:
         try:
             with Path(file).open("rb") as opened:
+                self.files[Path(file)] = stamp_of(opened.fileno())
                 text = opened.read(MAX_SECRET_FILE_BYTES + 1)
             if len(text) <= MAX_SECRET_FILE_BYTES:
                 return text.decode().strip()

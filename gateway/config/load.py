@@ -1,8 +1,7 @@
 """Reads `config.yaml`: YAML with line numbers, `${ENV}`, and errors that say where."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ from gateway.config.database import PostgresPlace, place_of
 from gateway.config.document import Document
 from gateway.config.interpolation import Interpolation
 from gateway.config.problems import ConfigError, Finding, Loc, Problem, dotted
+from gateway.config.stamps import Stamp, Stamps, stamp_of
 from gateway.config.tree import Node, find, parse
 from gateway.config.validation import complaints
 from gateway.config.valkey import valkey_secrets
 
-Stamp = tuple[int, int, int, int]
-"""Device, inode, size in bytes and time of the last change in nanoseconds."""
 MAX_FILE_BYTES = 1024 * 1024
 _REDACT_FROM = 4
 """Shorter secrets are not taken out of messages: `a` would leave nothing to read."""
@@ -35,13 +33,16 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was read, and how its places are told. `stamp` tells it from its next version."""
+    """A file that was read, and how its places are told.
+
+    `stamps` are its own, and those of files that variables of the environment name.
+    """
 
     path: Path
     root: Node
     overrides: tuple[Override, ...] = ()
     secrets: tuple[str, ...] = ()
-    stamp: Stamp | None = None
+    stamps: Stamps = field(default_factory=dict)
 
     def place(self, loc: Loc) -> str:
         """Return `file:line:column` of the value at `loc`, or of the nearest key above that exists.
@@ -110,7 +111,8 @@ def load(path: Path, environ: Mapping[str, str], *, overrides: Sequence[Override
     interpolation = Interpolation(environ)
     data = interpolation.data(root)
     secrets = tuple(dict.fromkeys(interpolation.secrets))
-    source = Source(path, root, tuple(overrides), secrets, stamp)
+    stamps = {path: stamp, **interpolation.files}
+    source = Source(path, root, tuple(overrides), secrets, stamps)
     if interpolation.findings:
         raise source.error(interpolation.findings)
     if not isinstance(data, dict):
@@ -138,25 +140,10 @@ def _own_secrets(document: Document, environ: Mapping[str, str]) -> Iterator[str
         yield from valkey_secrets(document.state.valkey.get_secret_value())
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """Return what tells the file at `path` from every other version, None if it is not there.
-
-    Links are followed, so that one of them swapped for another is another version; blocks.
-    """
-    try:
-        return _stamp(path.stat())
-    except OSError:
-        return None
-
-
-def _stamp(found: os.stat_result) -> Stamp:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 def _text(path: Path) -> tuple[str, Stamp]:
     try:
         with path.open("rb") as file:
-            stamp = _stamp(os.fstat(file.fileno()))
+            stamp = stamp_of(file.fileno())
             content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         message = "there is no such file: `dynagate init` writes one, --config names another"

@@ -6,8 +6,8 @@ import os
 import signal
 from typing import Final
 
-from gateway.config.load import stamp_of
 from gateway.config.problems import ConfigError
+from gateway.config.stamps import look_at
 from gateway.snapshots.reloads import Reloads
 
 _log = logging.getLogger("dynagate")
@@ -49,19 +49,21 @@ async def reload_on(hangup: asyncio.Event, reloads: Reloads) -> None:
 async def watch(reloads: Reloads, *, every_s: float = WATCH_S) -> None:
     """Reload when the file has changed and does so no more, as long as `server.watch` says so.
 
-    A file is looked at by its path, so a link that leads elsewhere now is seen as well, and so is
-    one in its folder's own path. While there is no file nothing is done.
+    The same holds for files that the environment names, which hold secrets. A file is looked at by
+    its path, so a link that leads elsewhere now is seen as well, and so is one in its folder's own
+    path. While there is no file nothing is done.
     """
-    tried = seen = reloads.loaded.source.stamp
+    tried = seen = reloads.loaded.source.stamps
     while True:
         await asyncio.sleep(every_s)
-        if not reloads.loaded.document.server.watch:
-            tried = reloads.loaded.source.stamp
+        loaded = reloads.loaded
+        if not loaded.document.server.watch:
+            tried = loaded.source.stamps
             continue
-        before, seen = seen, await asyncio.to_thread(stamp_of, reloads.loaded.path)
-        if seen == reloads.loaded.source.stamp and reloads.standing.failed is None:
+        before, seen = seen, await asyncio.to_thread(look_at, loaded.source.stamps)
+        if seen == loaded.source.stamps and reloads.standing.failed is None:
             tried = seen
-        if seen is None or seen != before or seen == tried:
+        if seen.get(loaded.path) is None or seen != before or seen == tried:
             continue
         tried = seen
         await _reload(reloads, "the file has changed")

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,14 +25,15 @@ SOON_S = 0.01
 class Swaps:
     """Takes every configuration; the last one refuses, if told to."""
 
-    def __init__(self, file: Path) -> None:
-        loaded = load(file, {})
+    def __init__(self, file: Path, environ: Mapping[str, str] | None = None) -> None:
+        environ = environ or {}
+        loaded = load(file, environ)
         self.levels: list[str] = []
         self.is_refusing = False
         self.reloads = Reloads(
             loaded,
             configured_providers(loaded, Registry.discover()),
-            {},
+            environ,
             SystemClock(),
             swap=self._swap,
             learn=lambda _: None,
@@ -104,6 +105,20 @@ async def test_a_link_in_its_path_that_leads_elsewhere_is_seen(
 
     (tmp_path / "next").symlink_to("debug")
     (tmp_path / "next").rename(data)
+
+    await becomes(lambda: swaps.levels == ["debug"])
+
+
+async def test_a_file_of_the_environment_is_watched_as_well(
+    file: Path, background: Background
+) -> None:
+    named = file.with_name("level")
+    named.write_text("info")
+    file.write_text(text("'${LEVEL}'"))
+    swaps = Swaps(file, {"LEVEL_FILE": str(named)})
+    background.start("watch", watch(swaps.reloads, every_s=SOON_S))
+
+    replace(named, "debug")
 
     await becomes(lambda: swaps.levels == ["debug"])
 
