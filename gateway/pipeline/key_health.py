@@ -42,6 +42,11 @@ class KeyHealth(TargetHealth):
             del self._lacking[model]
         return max(0.0, left_s)
 
+    def end_rest(self) -> None:
+        """See `TargetHealth.end_rest`; it may be another key by now."""
+        super().end_rest()
+        self._lacking.clear()
+
     def told(self) -> JsonObject:
         """Return it for JSON, with the models that it lacks."""
         lacking = sorted(model for model in [*self._lacking] if self.lack_s(model))

@@ -10,8 +10,9 @@ import pytest
 from gateway.pipeline.call import Services
 from gateway.schema.failure import Failure
 from gateway.snapshots.connections import Connection
+from gateway.testing.http_wire import UpstreamRequest
 from gateway.testing.script import stream
-from gateway.testing.upstream import FakeUpstream
+from gateway.testing.upstream import FakeUpstream, reply, status
 from gateway.web.snapshot import Snapshot
 from tests.contract.administering import administer
 from tests.contract.asking import Asker, assert_refused, gate_of
@@ -262,6 +263,32 @@ async def test_an_open_target_stays_open_and_is_probed_once_its_provider_is_anot
     assert (await gateway_file.caller.chat()).status == 200
     assert health.of("up/upstream-model") is target
     assert target.told()["state"] == "closed"
+
+
+async def test_keys_rest_on_over_a_reload_until_they_are_others(gateway_file: Reloadable) -> None:
+    upstream = gateway_file.upstream
+    settings = {"base_url": upstream.url}
+    refused, good = "refused-key-0123", "good-key-4567890"
+
+    def answer(request: UpstreamRequest) -> Any:  # Any: what the answer plays.
+        is_good = request.headers["authorization"].endswith(good)
+        return (reply("hello") if is_good else status(401))(request)
+
+    upstream.default = answer
+    keyed = {"settings": settings, "keys": [refused, good]}
+    await gateway_file.reloaded(more={"up": {"kind": "openai", **keyed}})
+    assert (await gateway_file.caller.chat()).status == 200
+    before = len(upstream.requests)
+
+    await gateway_file.reloaded(more={"up": {"kind": "openai", **keyed}}, deadlines={"total_s": 30})
+    assert (await gateway_file.caller.chat()).status == 200
+    assert len(upstream.requests) - before == 1
+
+    await gateway_file.reloaded(
+        more={"up": {"kind": "openai", "settings": settings, "keys": [good, refused]}}
+    )
+    assert (await gateway_file.caller.chat()).status == 200
+    assert upstream.requests[-1].headers["authorization"].endswith(good)
 
 
 async def test_targets_that_are_gone_are_told_of_no_more(gateway_file: Reloadable) -> None:
