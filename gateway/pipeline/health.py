@@ -27,6 +27,8 @@ _LEAD_S = 1.0
 """So long before a rest ends a free look begins: whoever is back is not kept waiting for it."""
 _LOOKS_TO_A_CALL = 4
 _MOST_TOLD_S = 86_400.0
+_FRESH_S = 5.0
+"""Who was answered so lately knows better than another process."""
 _LASTING = frozenset(
     {
         Failure.CREDENTIAL,
@@ -225,9 +227,15 @@ class TargetHealth:
     def told_open(self, failure: Failure, rest_s: float, rests: int) -> None:
         """Take over that another process opened it; a call of our own that looks goes on.
 
-        This process looks a second later, when the other may have told more.
+        This process looks a second later, when the other may have told more. Has it been answered
+        there just now, one failure of its own is still needed: the other may be what is broken.
         """
-        until = self._book.clock.monotonic() + min(rest_s, _MOST_TOLD_S) + _LEAD_S
+        now = self._book.clock.monotonic()
+        has_answer = self.first_token_s is not None or self.whole_s is not None
+        if self.condition is Condition.CLOSED and has_answer and now - self.measured_at < _FRESH_S:
+            self.failures = max(self.failures, self._book.settings.failures - 1)
+            return
+        until = now + min(rest_s, _MOST_TOLD_S) + _LEAD_S
         if self.condition is Condition.HALF_OPEN or (
             self.condition is Condition.OPEN and until <= self._until
         ):

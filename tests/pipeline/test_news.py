@@ -54,6 +54,13 @@ def fail(health: TargetHealth, times: int) -> None:
         health.leave(health.epoch)
 
 
+def answer(health: TargetHealth) -> None:
+    assert health.enter()
+    health.began(health.epoch, 0.1, is_stream=False)
+    health.answered(health.epoch)
+    health.leave(health.epoch)
+
+
 def test_what_one_opens_is_open_for_all_and_told_once(processes: list[Process]) -> None:
     first, *others = processes
 
@@ -63,6 +70,34 @@ def test_what_one_opens_is_open_for_all_and_told_once(processes: list[Process]) 
     assert [one.health.why for one in others] == [Failure.TRANSIENT] * 2
     assert not any(one.health.admits() for one in others)
     assert [len(one.sent) for one in processes] == [1, 0, 0]
+
+
+def test_who_was_answered_just_now_needs_one_failure_of_its_own(
+    processes: list[Process], clock: ManualClock
+) -> None:
+    sick, idle, busy = processes
+    answer(idle.health)
+    clock.advance(5)
+    answer(busy.health)
+
+    fail(sick.health, 3)
+
+    assert (idle.health.admits(), busy.health.admits()) == (False, True)
+    fail(busy.health, 1)
+    assert not busy.health.admits()
+
+
+def test_one_broken_process_does_not_keep_a_busy_one_from_a_target(
+    processes: list[Process],
+) -> None:
+    sick, _, busy = processes
+    answer(busy.health)
+    fail(sick.health, 3)
+
+    answer(busy.health)
+    fail(busy.health, 2)
+
+    assert busy.health.condition is Condition.CLOSED
 
 
 def test_who_opened_it_looks_first(processes: list[Process], clock: ManualClock) -> None:
