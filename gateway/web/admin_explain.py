@@ -10,6 +10,7 @@ from gateway.web.body import read_body
 from gateway.web.explaining import explained, wish_of
 from gateway.web.others import OTHERS
 from gateway.web.serving import SERVING, json_response
+from gateway.web.snapshot import services_of
 
 PATH = "/admin/explain"
 
@@ -27,7 +28,7 @@ async def explain(request: web.Request) -> web.Response:
         message = "send JSON, and say so: -H 'Content-Type: application/json'"
         raise CallError("unsupported_media_type", message)
     document = parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))
-    wish = wish_of(document, serving.services)
+    wish = wish_of(document, services_of(request))
     if wish.key_id is not None:
         wish = wish._replace(key=await key_of_id(request, wish.key_id))
     others = request.app.get(OTHERS)
