@@ -55,7 +55,8 @@ def drawn(call: Call, shadowing: Shadowing, services: Services) -> "Copy | None"
 
 def _can_answer(target: Target, call: Call) -> bool:
     """Say whether the target answers such a call by itself; one that rests is no help."""
-    is_there = target.connected.missing is None and target.health.condition is Condition.CLOSED
+    is_closed = target.health.condition is Condition.CLOSED and target.admits()
+    is_there = target.connected.missing is None and is_closed
     is_able = call.ask.needs <= target.features
     is_open = call.may_cost or not target.is_priced
     return is_there and is_able and is_open and not (call.ask.links and not call.fetched)

@@ -28,6 +28,7 @@ _LEARNT = (
     "input_tokens",
     "output_ceiling",
     "queue_s",
+    "upstream_s",
 )
 """What an attempt finds out."""
 
