@@ -114,9 +114,7 @@ async def open_gateway(
         if notices is not None:
             stack.callback(background.start("news", HealthNews(health, notices).run()))
         stack.callback(background.start("probes", Probes(health, background).run()))
-        # Calls that go on without a caller end before what answers and counts them.
         calls = Background()
-        stack.push_async_callback(calls.aclose)
         limits, cache = document.limits, document.cache
         maker = Maker(
             keys=state.keys,
@@ -144,6 +142,8 @@ async def open_gateway(
             connector, maker.snapshot, partial(tell, keys=state.keys, speaks=speaks)
         )
         stack.push_async_callback(snapshots.aclose)
+        # Calls that go on without a caller end before what answers and counts them.
+        stack.push_async_callback(calls.aclose)
         standing = standing or Standing(1, clock.now().timestamp())
         first = await snapshots.prepare(loaded, providers, standing.generation)
         album = open_album(images.keep, state_dir(environ), clock)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
@@ -24,6 +25,7 @@ from gateway.pipeline.route import Connected, Route, Target, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock, Deps
+from gateway.sdk.stages import StageKind
 from gateway.transport.client import connect_http
 
 _log = logging.getLogger("dynagate")
@@ -129,7 +131,10 @@ async def _far(
 
 
 def routes_of(
-    document: Document, connected: Mapping[str, Connected], health: HealthBook
+    document: Document,
+    connected: Mapping[str, Connected],
+    health: HealthBook,
+    stages: Mapping[str, StageKind] = MappingProxyType({}),
 ) -> list[Route]:
     """Return the routes of the configuration over connected providers."""
     routes = []
@@ -153,6 +158,7 @@ def routes_of(
                 cache=model.cache,
                 guards=guard_set(model.guards),
                 shadow=None if model.shadow is None else Shadowing(model.shadow),
+                stages=tuple(stages[stage] for stage in model.stages),
             )
         )
     return routes

@@ -5,11 +5,12 @@ its own: it becomes a reason, and stops the start only where the configuration n
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from logging import getLogger
+from typing import TypeVar
 
 import pluggy
 from pydantic import BaseModel, ValidationError
@@ -19,10 +20,11 @@ from gateway.config.load import Loaded
 from gateway.config.problems import Finding
 from gateway.config.upstreams import KEY_SETTING, Provider
 from gateway.config.validation import complaints
-from gateway.sdk import hooks
+from gateway.sdk import hooks, stages
 from gateway.sdk.providers import API, ProviderKind
 
 _log = getLogger("dynagate.registry")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,14 @@ class Registry:
     None allows all of them.
     """
 
-    def __init__(self, offers: Iterable[Offer], allow: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        offers: Iterable[Offer],
+        allow: Collection[str] | None = None,
+        *,
+        noun: str = "kind",
+    ) -> None:
+        self._noun = noun
         self.offers = tuple(sorted(offers, key=lambda offer: (offer.kind, offer.distribution)))
         self._allow = None if allow is None else {_normal(name) for name in allow}
 
@@ -53,7 +62,7 @@ class Registry:
     def discover(cls, allow: Collection[str] | None = None) -> "Registry":
         """List what is installed from its metadata."""
         found = entry_points(group=hooks.GROUP)
-        return cls((_offer(entry_point) for entry_point in found), allow)
+        return cls(map(offer_of, found), allow)
 
     def clashes(self) -> Iterator[str]:
         """Yield a sentence for each kind that two allowed distributions bring."""
@@ -67,18 +76,22 @@ class Registry:
         if len(sources) <= 1:
             return None
         return (
-            f"kind {kind} is brought by {' and by '.join(sources)}: "
+            f"{self._noun} {kind} is brought by {' and by '.join(sources)}: "
             "uninstall one, or name in plugins.allow those that you trust"
         )
 
     def load(self, kind: str) -> ProviderKind:
         """Import and check the plugin that brings `kind`. Raises `QuarantineError`."""
+        return load_offer(self.find(kind))
+
+    def find(self, kind: str) -> Offer:
+        """Return who brings `kind`, and nobody else does. Raises `QuarantineError`."""
         offers = self._offers(kind)
         if not offers:
             raise QuarantineError(self._why_absent(kind))
         if (clash := self.clash(kind)) is not None:
             raise QuarantineError(clash)
-        return load_offer(offers[0])
+        return offers[0]
 
     def _offers(self, kind: str) -> list[Offer]:
         return [offer for offer in self.offers if offer.kind == kind and self._is_allowed(offer)]
@@ -90,26 +103,34 @@ class Registry:
         for offer in self.offers:
             if offer.kind == kind:
                 source = offer.distribution
-                return f"kind {kind} is brought by {source}, which plugins.allow does not name"
+                return (
+                    f"{self._noun} {kind} is brought by {source}, which plugins.allow does not name"
+                )
         known = sorted({offer.kind for offer in self.offers if self._is_allowed(offer)})
         if near := get_close_matches(kind, known, n=1):
-            return f"no plugin brings kind {kind}; did you mean {near[0]}?"
-        return f"no plugin brings kind {kind}; installed: {', '.join(known) or 'none'}"
+            return f"no plugin brings {self._noun} {kind}; did you mean {near[0]}?"
+        return f"no plugin brings {self._noun} {kind}; installed: {', '.join(known) or 'none'}"
 
 
 def load_offer(offer: Offer) -> ProviderKind:
     """Import one plugin and return the kind that it offers. Raises `QuarantineError`."""
-    who = f"{offer.distribution} {offer.version}"
+    return quarantined(offer, "kind", lambda plugin, name: _checked(_kinds(plugin), name))
+
+
+def quarantined(offer: Offer, noun: str, found_in: Callable[[object, str], _Made]) -> _Made:
+    """Return what `found_in` finds in the module that is offered, by its name.
+
+    Raises `QuarantineError`, whatever goes wrong.
+    """
+    who = f"{noun} {offer.kind} of {offer.distribution} {offer.version}"
     try:
-        kinds = _kinds(offer.entry_point.load())
+        return found_in(offer.entry_point.load(), offer.kind)
+    except QuarantineError as error:
+        raise QuarantineError(f"{who} {error}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge to code of strangers.
         _log.debug("plugin %s does not load", offer.kind, exc_info=True)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise QuarantineError(f"kind {offer.kind} of {who} does not load: {reason}") from None
-    try:
-        return _checked(kinds, offer.kind)
-    except QuarantineError as error:
-        raise QuarantineError(f"kind {offer.kind} of {who} {error}") from None
+        raise QuarantineError(f"{who} does not load: {reason}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +245,7 @@ def _kinds(plugin: object) -> tuple[object, ...]:
     """Return what the hook of `plugin`, and of nothing else, returns."""
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks)
+    manager.add_hookspecs(stages)
     manager.register(plugin)
     manager.check_pending()
     return tuple(kind for kinds in manager.hook.gateway_provider_kinds() for kind in kinds)
@@ -253,7 +275,8 @@ def _checked(kinds: tuple[object, ...], name: str) -> ProviderKind:
     return kind
 
 
-def _offer(entry_point: EntryPoint) -> Offer:
+def offer_of(entry_point: EntryPoint) -> Offer:
+    """Return what an entry point says of itself."""
     distribution = entry_point.dist
     if distribution is None:  # pragma: no cover - only entry points made by hand have none.
         return Offer(entry_point.name, "unknown", "0", entry_point)

@@ -11,6 +11,7 @@ from gateway.config.load import Loaded, Override, load
 from gateway.config.places import find_config
 from gateway.config.problems import Finding
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
+from gateway.stages import configured_stages
 from gateway.transport.guard import parse_allow
 
 
@@ -29,7 +30,11 @@ def load_config(given: Path | None, overrides: Sequence[Override] = ()) -> Loade
 
 
 def load_providers(loaded: Loaded) -> dict[str, ConfiguredProvider]:
-    """Import the kinds that `loaded` names and validate their settings. Raises `ConfigError`."""
+    """Import the kinds that `loaded` names and validate their settings. Raises `ConfigError`.
+
+    Stages that models name are imported, too.
+    """
+    configured_stages(loaded)
     return configured_providers(loaded, Registry.discover(loaded.document.plugins.allow))
 
 

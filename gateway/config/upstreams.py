@@ -94,6 +94,8 @@ class Model(Section):
     sticky_by: Literal["prompt", "caller"] = "prompt"
     transforms: Transforms | None = None
     guards: Guards | None = None
+    stages: tuple[str, ...] = Field((), max_length=16)
+    """What plugins bring: the request goes through them in this order, the answer back."""
     aliases: tuple[str, ...] = ()
     description: str | None = None
     hedge: Hedge | None = None

@@ -113,7 +113,7 @@ def why_opened(call: Call, target: Target) -> str | None:
     if call.request is not None:
         return "the gateway hears or speaks for the target"
     if call.is_opened:
-        return "guards look through the answer"
+        return "guards or stages look through the answer"
     return None
 
 

@@ -1,6 +1,6 @@
 """What one call knows and what all calls share."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -27,6 +27,7 @@ from gateway.schema.usage import Usage
 from gateway.schema.wishes import Wishes
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Background, Clock
+from gateway.sdk.stages import StageKind
 from gateway.state.counters import Demand, Lease
 from gateway.state.ledger import Ledger
 from gateway.telemetry.logs import CallLog
@@ -175,6 +176,8 @@ class Call:
     """What the configuration and the caller's plan set on the request."""
     removed_fields: tuple[str, ...] = ()
     """What the configuration took out of the request."""
+    stages: Sequence[StageKind] = ()
+    """What each attempt's request and answer go through."""
     added_turns: int = 0
     """How many turns the configuration put before the caller's: places are told as theirs."""
     guards: dict[str, Action] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.links import inlined
 from gateway.pipeline.route import Target
+from gateway.pipeline.stages import begun, staged
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
@@ -25,6 +26,7 @@ from gateway.schema.reply import Answer, Events
 from gateway.schema.usage import Usage
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.providers import Attempt
+from gateway.sdk.stages import TextRequest
 
 MAX_HELD_EVENTS = 32
 _KNOBS = tuple(field.name for field in fields(Sampling))
@@ -99,6 +101,15 @@ def _generation(call: Call, target: Target, attempt: Attempt) -> AsyncGenerator[
     meant = call.request or call.ask.meaning()
     if not isinstance(meant, ChatRequest | CompletionRequest):
         raise UpstreamError(Failure.UNSUPPORTED, "this is no text to generate")
+    if call.stages:
+        meant, stages = begun(meant, call.stages)
+        return staged(_asked(meant, call, target, attempt), stages)
+    return _asked(meant, call, target, attempt)
+
+
+def _asked(
+    meant: TextRequest, call: Call, target: Target, attempt: Attempt
+) -> AsyncGenerator[StreamEvent]:
     request = replace(meant, model=target.model)
     sampling = meant.sampling
     call.output_ceiling = (sampling.max_output_tokens or 0) * sampling.n or None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from gateway.pipeline import budget, conditions, guards, order, plan, transforms, wishes
+from gateway.pipeline import budget, conditions, guards, order, plan, stages, transforms, wishes
 from gateway.pipeline.attempt import why_opened
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.demand import demand_of
@@ -65,6 +65,7 @@ class _Seen:
     asked: Sequence[Target] = ()
     limits: JsonObject | None = None
     cache_key: str | None = None
+    are_guarded: bool = False
 
 
 async def explain(call: Call, services: Services, counters: Counters) -> JsonObject:
@@ -94,7 +95,7 @@ async def explain(call: Call, services: Services, counters: Counters) -> JsonObj
         "error": told_error(seen.refusals.first),
         "caller": _caller(call),
         "parameters": {"set": list(call.set_params), "dropped": list(call.removed_fields)},
-        "guards": {"found": dict(call.guards), "are_on_answers": call.is_opened},
+        "guards": {"found": dict(call.guards), "are_on_answers": seen.are_guarded},
         "needs": sorted(call.ask.needs),
         "lent": sorted(seen.lent),
         "limits": seen.limits,
@@ -125,6 +126,9 @@ async def _look(call: Call, route: Route, services: Services, seen: _Seen) -> No
     if route.guards is not None:
         with refusals:
             await guards.check(call, route.guards)
+        seen.are_guarded = call.is_opened
+    if route.stages:
+        stages.place(call, route.stages)
     if route.cache is not None:
         seen.cache_key = fingerprint(call, route)
     joined = wishes.joined(route, call)

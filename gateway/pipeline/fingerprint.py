@@ -58,6 +58,7 @@ def fingerprint(call: Call, route: Route) -> str | None:
                 sorted(ask.needs),
                 # What answers are looked through for: one kept before a change is not sent.
                 None if route.guards is None else route.guards.section.model_dump(mode="json"),
+                [stage.name for stage in route.stages],
                 ask.finishing,
             ],
             default=_plain,

@@ -50,7 +50,7 @@ async def guarded(reply: Reply, call: Call, guards: GuardSet) -> Reply:
 
     Raises 400 `content_filter` where the caller's format cannot say that an answer was left out.
     """
-    if not call.is_opened:
+    if not (guards.output and call.is_opened):
         return reply
     match reply:
         case Answer():

@@ -36,6 +36,7 @@ from gateway.sdk.providers import (
     Modality,
     ModelCard,
 )
+from gateway.sdk.stages import StageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,13 @@ class Route:
     cache: ModelCache | None = None
     guards: GuardSet | None = None
     shadow: Shadowing | None = None
+    stages: tuple[StageKind, ...] = ()
 
     def holds_like(self, other: "Route") -> bool:
         """Say whether requests of both are changed and looked through alike."""
         guards = [None if one.guards is None else one.guards.section for one in (self, other)]
-        return self.transforms == other.transforms and guards[0] == guards[1]
+        changes = [(one.transforms, one.stages) for one in (self, other)]
+        return changes[0] == changes[1] and guards[0] == guards[1]
 
 
 def name_of(connected: Connected, model: str) -> str:

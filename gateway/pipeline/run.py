@@ -13,6 +13,7 @@ from gateway.pipeline import (
     plan,
     quota,
     route,
+    stages,
     transforms,
     wishes,
 )
@@ -52,6 +53,8 @@ async def run(call: Call, services: Services) -> AsyncGenerator[Reply]:
         call.route_name = found.name
         if found.guards is not None:
             await guards.check(call, found.guards)
+        if found.stages:
+            stages.place(call, found.stages)
         if found.cache is None:
             reply = await _make(call, found, services)
         else:

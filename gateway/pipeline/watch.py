@@ -104,7 +104,9 @@ class Watch:
 
     def anew(self, task: asyncio.Task[Any], total_s: float) -> "Watch":
         """Return a watch over another task, which goes on with the call."""
-        return Watch(self._watches, task, total_s)
+        watch = Watch(self._watches, task, total_s)
+        watch.began = self.began
+        return watch
 
     def arm(self, limit_s: float) -> None:
         """Let the wait that begins now last `limit_s` seconds, never past the call's deadline."""

@@ -16,6 +16,7 @@ from gateway.pipeline.route import Connected, Router
 from gateway.pipeline.waiting import WaitingRoom
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Background, Clock
+from gateway.sdk.stages import StageKind
 from gateway.state.keys import Keys
 from gateway.state.ledger import Ledger
 from gateway.telemetry.logs import CallLog
@@ -46,11 +47,13 @@ class Maker:
         self,
         document: Document,
         connected: Mapping[str, Connected],
+        stages: Mapping[str, StageKind],
         generation: int,
         before: Snapshot | None,
     ) -> Snapshot:
         """Return the configuration over connected providers; `before` lends its prices."""
-        routes, server = routes_of(document, connected, self.health), document.server
+        server = document.server
+        routes = routes_of(document, connected, self.health, stages)
         prices = None if before is None else before.services.prices
         services = Services(
             document=document,

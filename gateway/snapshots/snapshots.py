@@ -14,8 +14,10 @@ from gateway.config.reload import Standing
 from gateway.connecting import Connector
 from gateway.pipeline.route import Connected
 from gateway.registry import ConfiguredProvider
+from gateway.sdk.stages import StageKind
 from gateway.snapshots.carry import carry_over
 from gateway.snapshots.connections import Connection, open_connection
+from gateway.stages import configured_stages
 from gateway.web.serving import Serving
 from gateway.web.snapshot import Snapshot
 
@@ -24,7 +26,8 @@ _MOST_OLD = 32
 _log = logging.getLogger("dynagate")
 
 Make = Callable[
-    [Document, Mapping[str, Connected], int, Snapshot | None], Coroutine[None, None, Snapshot]
+    [Document, Mapping[str, Connected], Mapping[str, StageKind], int, Snapshot | None],
+    Coroutine[None, None, Snapshot],
 ]
 Tell = Callable[[Snapshot, Snapshot | None], None]
 
@@ -96,7 +99,8 @@ class Snapshots:
                 connection, connected[name] = await self._connection(loaded, provider, generation)
                 connections[name] = connection
             before = None if self._current is None else self._current.snapshot
-            snapshot = await self._make(loaded.document, connected, generation, before)
+            stages = await asyncio.to_thread(configured_stages, loaded)
+            snapshot = await self._make(loaded.document, connected, stages, generation, before)
         except BaseException:
             _release(connections.values())
             raise

@@ -259,7 +259,7 @@ async def test_guards_and_ways_are_told(begin: Begin, upstream: FakeUpstream) ->
         {"words": "block"},
     )
     assert opened["guards"]["are_on_answers"] is True
-    assert opened["candidates"][0]["opened_because"] == "guards look through the answer"
+    assert opened["candidates"][0]["opened_because"] == "guards or stages look through the answer"
     assert asked["candidates"][0]["path"] == "events"
     assert upstream.requests == []
     scraped = await caller.ask("GET", "/metrics", is_admin=True)

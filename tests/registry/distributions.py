@@ -29,7 +29,11 @@ def gateway_provider_kinds():
 
 
 def install(
-    folder: Path, distribution: str, kinds: Mapping[str, str], version: str = "1.0"
+    folder: Path,
+    distribution: str,
+    kinds: Mapping[str, str],
+    version: str = "1.0",
+    group: str = "dynagate",
 ) -> Path:
     """Write a distribution whose entry points are the names in `kinds`, each a module's source."""
     name = distribution.replace("-", "_")
@@ -37,7 +41,7 @@ def install(
     info.mkdir(parents=True)
     metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
     (info / "METADATA").write_text(metadata)
-    lines = ["[dynagate]"]
+    lines = [f"[{group}]"]
     for kind, source in kinds.items():
         module = f"fake_{name}_{kind}"
         (folder / f"{module}.py").write_text(source.replace("KIND", kind))
