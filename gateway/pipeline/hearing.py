@@ -111,30 +111,33 @@ async def _hear(
         message = f"there are {len(new)} audio parts; at most {MAX_PARTS} are heard"
         raise CallError("invalid_parameter", message, param="messages")
     # In a thread: there may be megabytes of it. All are looked at before the first is heard.
-    sounds = await asyncio.to_thread(lambda: [_decoded(request, place) for place in new])
-    for place, (form, data) in zip(new, sounds, strict=True):
-        call.transcripts[place] = await _transcribed(form, data, place, call, services)
+    names = [_name_of(place, call) for place in new]
+    sounds = await asyncio.to_thread(
+        lambda: [_decoded(request, *one) for one in zip(new, names, strict=True)]
+    )
+    for place, name, (form, data) in zip(new, names, sounds, strict=True):
+        call.transcripts[place] = await _transcribed(form, data, name, call, services)
 
 
-def _decoded(request: ChatRequest, place: Place) -> tuple[str, bytes]:
+def _decoded(request: ChatRequest, place: Place, name: str) -> tuple[str, bytes]:
     number, position = place
     part = request.messages[number].parts[position]
     if not isinstance(part, AudioPart):
-        msg = f"there is no sound at {_name_of(place)}"
+        msg = f"there is no sound at {name}"
         raise TypeError(msg)
     if part.format not in FORMATS:
-        raise _refusal(f"{_name_of(place)}.format", f"one of {', '.join(FORMATS)}")
+        raise _refusal(f"{name}.format", f"one of {', '.join(FORMATS)}")
     try:
         data = base64.b64decode(part.data, validate=True)
     except (binascii.Error, ValueError):
-        raise _refusal(f"{_name_of(place)}.data", "base64") from None
+        raise _refusal(f"{name}.data", "base64") from None
     if not data:
-        raise _refusal(f"{_name_of(place)}.data", "sound in base64; it is empty")
+        raise _refusal(f"{name}.data", "sound in base64; it is empty")
     return part.format, data
 
 
 async def _transcribed(
-    form: str, data: bytes, place: Place, call: Call, services: Services
+    form: str, data: bytes, name: str, call: Call, services: Services
 ) -> Transcript:
     total_s = services.document.deadlines.total_s
     with NamedTemporaryFile(prefix="dynagate-") as file:
@@ -144,7 +147,7 @@ async def _transcribed(
         async def ask(target: Target, number: int) -> Transcript:
             call.target = target
             attempt = Attempt(call.request_id, number, call.deadline, is_stream=False)
-            work = partial(_ask, target, replace(asked, model=target.model), attempt, place)
+            work = partial(_ask, target, replace(asked, model=target.model), attempt, name)
             made = await at_target(
                 call, target, work, limit_s=total_s, waiting_s=total_s, is_stream=False
             )
@@ -156,7 +159,7 @@ async def _transcribed(
 
 
 async def _ask(
-    target: Target, asked: TranscriptionRequest, attempt: Attempt, place: Place, visit: Visit
+    target: Target, asked: TranscriptionRequest, attempt: Attempt, name: str, visit: Visit
 ) -> Transcript:
     provider = target.connected.provider
     if not isinstance(provider, TranscriptionProvider):
@@ -165,7 +168,7 @@ async def _ask(
         return await provider.transcribe(asked, attempt)
     except UpstreamError as error:
         if error.failure in {Failure.CALLER_FAULT, Failure.UNSUPPORTED}:
-            error.param = f"{_name_of(place)}.data"
+            error.param = f"{name}.data"
         raise
 
 
@@ -174,8 +177,9 @@ def _fill(file: IO[bytes], data: bytes) -> None:
     file.flush()
 
 
-def _name_of(place: Place) -> str:
-    return f"messages[{place[0]}].content[{place[1]}].input_audio"
+def _name_of(place: Place, call: Call) -> str:
+    """Return what the caller calls the place."""
+    return f"messages[{place[0] - call.added_turns}].content[{place[1]}].input_audio"
 
 
 def _refusal(name: str, wanted: str) -> CallError:

@@ -41,7 +41,9 @@ def without_sound(request: ChatRequest, call: Call, services: Services) -> ChatR
     if request.audio is not None:
         _speakers(request.audio, call, services)
     call.voice = request.audio
-    turns = tuple(_silent(turn, number) for number, turn in enumerate(request.messages))
+    turns = tuple(
+        _silent(turn, number) for number, turn in enumerate(request.messages, -call.added_turns)
+    )
     return replace(request, messages=turns, audio=None)
 
 

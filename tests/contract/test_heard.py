@@ -187,6 +187,19 @@ async def test_a_file_that_cannot_be_heard_is_the_parts_fault(
     assert files_in(scratch) == []
 
 
+async def test_a_part_is_told_as_the_caller_counts_turns(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    reader = {"targets": [READS], "transforms": {"system_prefix": "Be kind."}}
+    caller = await begin(
+        models={"whisper": HEARS, "reader": reader}, chat={"hears_with": "whisper"}
+    )
+
+    refused = await caller.chat(model="reader", messages=turn(sound("-"), "Well?"))
+
+    assert_refused(refused, 400, "invalid_parameter", DATA)
+
+
 async def test_too_many_parts_are_refused(caller: Asker, upstream: FakeUpstream) -> None:
     refused = await caller.chat(model="chaotic", messages=turn(*[sound()] * 65, "Well?"))
 
