@@ -25,7 +25,7 @@ from gateway.pipeline.news import HealthNews
 from gateway.pipeline.probes import Probes
 from gateway.pipeline.recall import Memory
 from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.waiting import WaitingRoom
+from gateway.pipeline.waiting import waiting_room
 from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider
 from gateway.schema.failure import CallError
@@ -115,12 +115,10 @@ async def open_gateway(
             stack.callback(background.start("news", HealthNews(health, notices).run()))
         stack.callback(background.start("probes", Probes(health, background).run()))
         calls = Background()
-        limits, cache = document.limits, document.cache
+        cache = document.cache
         maker = Maker(
             keys=state.keys,
-            waiting=WaitingRoom(
-                shared.counters, clock, wait_s=limits.wait_s, places=limits.waiting
-            ),
+            waiting=waiting_room(shared.counters, clock, document.limits),
             ledger=state.ledger,
             clock=clock,
             metrics=Metrics(lambda: state.ledger.standing, shared.condition, health.open_targets),
@@ -135,12 +133,9 @@ async def open_gateway(
                 shared.cache("answers", size_bytes=cache.size_bytes), cache, clock, calls
             ),
         )
-
         connector = Connector(environ, clock, background, fetch, post)
-        speaks = post is None or post.speaks
-        snapshots = Snapshots(
-            connector, maker.snapshot, partial(tell, keys=state.keys, speaks=speaks)
-        )
+        told = partial(tell, keys=state.keys, speaks=post is None or post.speaks)
+        snapshots = Snapshots(connector, maker.snapshot, told)
         stack.push_async_callback(snapshots.aclose)
         # Calls that go on without a caller end before what answers and counts them.
         stack.push_async_callback(calls.aclose)

@@ -7,6 +7,7 @@ or does I/O.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -333,6 +334,7 @@ class HealthBook:
         """Set whenever a target opens, for whoever waits for that."""
         self.on_change: Callable[[TargetHealth], None] = _tell_nobody
         """Called when this process opens a target, or finds that one answers again."""
+        self._gathered: set[str] | None = None
 
     def turn(self, route: str) -> int:
         """Return how many calls of a route were put in turn before this one."""
@@ -356,6 +358,8 @@ class HealthBook:
 
         `kind` is what is made where none is known.
         """
+        if self._gathered is not None:
+            self._gathered.add(family or name)
         found = self.known(name)
         if found is not None:
             return found
@@ -375,6 +379,15 @@ class HealthBook:
     def __iter__(self) -> Iterator[TargetHealth]:
         """Yield all that are known, the configured ones first."""
         return chain(self._configured.values(), self._named.values())
+
+    @contextmanager
+    def gathered(self) -> Iterator[set[str]]:
+        """Gather what is asked for within the block: the names of one configuration."""
+        names = self._gathered = set()
+        try:
+            yield names
+        finally:
+            self._gathered = None
 
     def keep_only(self, targets: Collection[str], routes: Collection[str]) -> None:
         """Forget targets and routes that the configuration has no more.

@@ -111,11 +111,6 @@ class Target:
         return f"{self.connected.label}/{self.model}"
 
     @property
-    def key_names(self) -> tuple[str, ...]:
-        """What its provider's several keys are called; none if there is but one."""
-        return tuple(one.key.name for one in (self, *self.others) if one.key is not None)
-
-    @property
     def rest_s(self) -> float:
         """Seconds until it may be asked, 0 if it may now."""
         rest_s, key = self.health.rest_s, self.key

@@ -5,11 +5,17 @@ from collections import deque
 from contextlib import suppress
 from math import inf
 
+from gateway.config.callers import Limits
 from gateway.sdk.providers import Clock
 from gateway.state.counters import Counters, Demand, Lease, Refused
 
 _LOOK_S = 0.25
 """Between looks at limits that may be given back elsewhere."""
+
+
+def waiting_room(counters: Counters, clock: Clock, limits: Limits) -> "WaitingRoom":
+    """Return the room that `limits` wants."""
+    return WaitingRoom(counters, clock, wait_s=limits.wait_s, places=limits.waiting)
 
 
 class WaitingRoom:
@@ -26,9 +32,9 @@ class WaitingRoom:
         self._places = places
         self._queues: dict[str, deque[asyncio.Event]] = {}
 
-    def adjust(self, *, wait_s: float, places: int) -> None:
+    def adjust(self, limits: Limits) -> None:
         """Go on with what a reload says; those who wait do so for as long as they came for."""
-        self._wait_s, self._places = wait_s, places
+        self._wait_s, self._places = limits.wait_s, limits.waiting
 
     @property
     def waiting(self) -> int:

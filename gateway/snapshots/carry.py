@@ -4,7 +4,6 @@ import logging
 from collections.abc import Collection
 
 from gateway.config.document import Document
-from gateway.pipeline.call import Services
 from gateway.pipeline.gone_plans import gone_plans
 from gateway.state.keys import Keys
 from gateway.telemetry import logs
@@ -13,27 +12,27 @@ from gateway.web.snapshot import Snapshot
 _log = logging.getLogger("dynagate")
 
 
-def carry_over(services: Services, before: Document, connected_anew: Collection[str]) -> None:
-    """Let what `services` share with those of `before` go on by their own document.
+def carry_over(now: Snapshot, before: Document, connected_anew: Collection[str]) -> None:
+    """Let what `now` shares with the configuration `before` go on by its own document.
 
     Targets of providers that were `connected_anew` need not rest any longer. Never waits.
     """
-    document, routes = services.document, services.router.routes
-    limits, health = document.limits, services.health
-    services.waiting.adjust(wait_s=limits.wait_s, places=limits.waiting)
+    services = now.services
+    document, health = services.document, services.health
+    services.waiting.adjust(document.limits)
     services.retries.adjust(document.retries)
-    targets = {
-        name: target.connected.name
-        for route in routes
-        for target in route.targets
-        for name in (target.name, *target.key_names)
-    }
     health.settings = document.health
     health.has_opened.set()  # Whoever looks at targets may have to look at others now.
-    health.keep_only(targets, [route.name for route in routes])
-    health.end_rests([name for name, provider in targets.items() if provider in connected_anew])
+    health.keep_only(now.targets, [route.name for route in services.router.routes])
+    health.end_rests([name for name in now.targets if _is_of(name, connected_anew)])
     if document.logs != before.logs:
         logs.adjust(document.logs, services.redact, services.log)
+
+
+def _is_of(target: str, providers: Collection[str]) -> bool:
+    """Say whether a target's name, or a key's, begins with one of the providers, whole."""
+    begun = (one for one in providers if target.startswith(one))
+    return any(target[len(one) : len(one) + 1] in {"/", "#"} for one in begun)
 
 
 def tell(now: Snapshot, before: Snapshot | None, *, keys: Keys, speaks: bool) -> None:

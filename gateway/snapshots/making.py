@@ -53,7 +53,8 @@ class Maker:
     ) -> Snapshot:
         """Return the configuration over connected providers; `before` lends its prices."""
         server = document.server
-        routes = routes_of(document, connected, self.health, stages)
+        with self.health.gathered() as targets:
+            routes = routes_of(document, connected, self.health, stages)
         prices = None if before is None else before.services.prices
         services = Services(
             document=document,
@@ -79,4 +80,4 @@ class Maker:
             memory=self.memory,
             may_cost=server.is_loopback or document.limits.anonymous.budget is not None,
         )
-        return snapshot_of(services, connected, generation)
+        return snapshot_of(services, connected, targets, generation)

@@ -1,6 +1,6 @@
 """One loaded configuration, as one request sees it from its beginning to its end."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -21,11 +21,16 @@ class Snapshot:
     unready: Mapping[str, str]
     """Providers that cannot answer yet, and why."""
     connected: Mapping[str, Connected]
+    targets: Collection[str]
+    """By their names in `services.health`."""
     generation: int
 
 
 def snapshot_of(
-    services: Services, connected: Mapping[str, Connected], generation: int
+    services: Services,
+    connected: Mapping[str, Connected],
+    targets: Collection[str],
+    generation: int,
 ) -> Snapshot:
     """Return what requests see of a configuration and its providers."""
     document = services.document
@@ -36,6 +41,7 @@ def snapshot_of(
         admin_access(document.admin, document.server),
         unready,
         connected,
+        targets,
         generation,
     )
 
