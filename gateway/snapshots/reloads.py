@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.config.load import Loaded
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.reload import Failed, Outcome, Standing, read_next, summary
+from gateway.config.stamps import Stamps, look_at
 from gateway.registry import ConfiguredProvider, Registry, configured_providers
 from gateway.sdk.providers import Clock
 from gateway.telemetry.logs import ADMIN
@@ -39,6 +40,8 @@ class Reloads:
     ) -> None:
         self.loaded = loaded
         self.standing = Standing(1, clock.now().timestamp())
+        self.tried: Stamps = loaded.source.stamps
+        """The versions of the files that were read last, whatever came of it."""
         self._providers = providers
         self._environ = environ
         self._clock = clock
@@ -71,6 +74,8 @@ class Reloads:
     async def _reload(self, why: str, *, is_trial: bool) -> Outcome:
         before = self.loaded
         try:
+            if not is_trial:
+                self.tried = await asyncio.to_thread(look_at, before.source.stamps)
             loaded, found = await asyncio.to_thread(read_next, before, self._environ)
             self._learn(loaded.secrets)
             providers = await asyncio.to_thread(providers_of, loaded)

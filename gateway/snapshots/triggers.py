@@ -53,19 +53,16 @@ async def watch(reloads: Reloads, *, every_s: float = WATCH_S) -> None:
     its path, so a link that leads elsewhere now is seen as well, and so is one in its folder's own
     path. While there is no file nothing is done.
     """
-    tried = seen = reloads.loaded.source.stamps
+    seen = reloads.tried
     while True:
         await asyncio.sleep(every_s)
         loaded = reloads.loaded
         if not loaded.document.server.watch:
-            tried = loaded.source.stamps
             continue
         before, seen = seen, await asyncio.to_thread(look_at, loaded.source.stamps)
-        if seen == loaded.source.stamps and reloads.standing.failed is None:
-            tried = seen
-        if seen.get(loaded.path) is None or seen != before or seen == tried:
+        is_in_force = seen == loaded.source.stamps and reloads.standing.failed is None
+        if seen.get(loaded.path) is None or seen != before or seen == reloads.tried or is_in_force:
             continue
-        tried = seen
         await _reload(reloads, "the file has changed")
 
 

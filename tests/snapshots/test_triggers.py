@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from gateway.background import Background
 from gateway.config.load import Loaded, load
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.reload import Standing
+from gateway.config.stamps import Stamps, look_at
 from gateway.registry import Registry, configured_providers
 from gateway.sdk.clock import SystemClock
+from gateway.snapshots import triggers
 from gateway.snapshots.reloads import Providers, Reloads
 from gateway.snapshots.triggers import reload_on, watch
 from tests.web.raw_http import becomes
@@ -183,6 +185,33 @@ async def test_a_file_that_is_not_to_be_watched_is_read_on_a_signal_alone(
     file.write_text(text("error"))
 
     await becomes(lambda: swaps.levels == ["warning", "debug", "error"])
+
+
+async def test_what_a_signal_has_tried_is_not_tried_again_because_it_has_changed(
+    file: Path,
+    background: Background,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[Stamps] = []
+
+    def look(paths: Iterable[Path]) -> Stamps:
+        looks.append(look_at(paths))
+        return looks[-1]
+
+    monkeypatch.setattr(triggers, "look_at", look)
+    swaps = Swaps(file)
+    file.write_text("{")
+    with suppress(ConfigError):
+        await swaps.reloads.reload("SIGHUP")
+
+    background.start("watch", watch(swaps.reloads, every_s=SOON_S))
+    await becomes(lambda: len(looks) > 3)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "was not reloaded" in line] == [
+        "the configuration was not reloaded (SIGHUP), configuration 1 goes on:"
+    ]
 
 
 async def test_a_reload_that_fails_in_the_swap_is_noted_and_leaves_the_old_one(file: Path) -> None:
