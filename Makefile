@@ -61,6 +61,10 @@ bench: setup ## measure the gateway against a bare proxy
 faults: setup ## break, starve and kill the gateway, and say what came of it
 	$(BIN)/python -m tests.faults $(ARGS)
 
+.PHONY: soak
+soak: setup ## ten minutes of mixed traffic: does memory grow, is the loop held? ARGS="--minutes 2" is shorter
+	$(BIN)/python -m tests.faults --only L08 --minutes 10 $(ARGS)
+
 .PHONY: lock
 lock: ## write requirements.lock anew; ARGS=--upgrade moves the pins
 	@sh tools/lock.sh $(ARGS)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.bench.loops import loop_factory
 from tests.bench.processes import raise_descriptor_limit
+from tests.faults import readme
 from tests.faults.ground import Ground, as_process
 from tests.faults.matrix import ROWS, folder_of, reached
 from tests.faults.row import Reached, Row
@@ -27,6 +28,9 @@ def main() -> int:
     """Run the rows; return the exit code."""
     parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
     parser.add_argument("--only", action="append", metavar="ROW", help="may be repeated: U02, or U")
+    parser.add_argument("--requests", type=int, default=3000, help="of the fuzz (3000)")
+    parser.add_argument("--minutes", type=float, default=1.0, help="of the soak (1)")
+    parser.add_argument("--write", action="store_true", help="put what came of it into README.md")
     options = parser.parse_args()
     rows = _wanted(options.only)
     if not rows:
@@ -34,9 +38,11 @@ def main() -> int:
     raise_descriptor_limit()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            results = runner.run(_run(rows))
+            results = runner.run(_run(rows, options))
     except KeyboardInterrupt:
         return _INTERRUPTED
+    if options.write:
+        readme.write(results)
     missed = [row.id for row, result in results if not result.is_met]
     _say(f"{len(results) - len(missed)} of {len(results)} ok")
     if missed:
@@ -44,13 +50,20 @@ def main() -> int:
     return 1 if missed else 0
 
 
-async def _run(rows: Sequence[Row]) -> list[tuple[Row, Reached]]:
+async def _run(rows: Sequence[Row], options: argparse.Namespace) -> list[tuple[Row, Reached]]:
     results = []
     with tempfile.TemporaryDirectory(prefix="dynagate-faults-") as folder:
         for row in rows:
             begun = time.monotonic()
-            serve = partial(as_process, descriptors=row.descriptors)
-            result = await reached(row, Ground(serve, folder_of(row, Path(folder))))
+            own = folder_of(row, Path(folder))
+            more = {"PYTHONPATH": str(row.plugin(own))} if row.plugin else {}
+            ground = Ground(
+                partial(as_process, descriptors=row.descriptors, environment=more),
+                own,
+                requests=options.requests,
+                minutes=options.minutes,
+            )
+            result = await reached(row, ground)
             results.append((row, result))
             mark = "ok  " if result.is_met else "MISS"
             took_s = time.monotonic() - begun

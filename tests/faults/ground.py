@@ -33,12 +33,18 @@ class Ground:
         is_timed: bool = True,
         dialects: Sequence[str] = ("openai", "dynaspark"),
         owns_process: bool = True,
+        requests: int = 3000,
+        minutes: float = 1.0,
     ) -> None:
         self.folder = folder
         self.dialects = dialects
         """In which streams can be asked for."""
         self.owns_process = owns_process
         """Memory and descriptors of who is faced are nobody else's."""
+        self.requests = requests
+        """How many the fuzz sends."""
+        self.minutes = minutes
+        """How long the soak takes."""
         self._serve = serve
         self._scale = scale
         self._is_timed = is_timed

@@ -8,9 +8,12 @@ from tests.faults import (
     client_input,
     client_pace,
     feed,
+    fuzz,
     lifecycle,
+    outside,
     quota,
     security,
+    soak,
     upstream_breaks,
     upstream_content,
 )
@@ -26,6 +29,9 @@ _GROUPS = (
     security,
     feed,
     lifecycle,
+    outside,
+    soak,
+    fuzz,
 )
 ROWS: Mapping[str, Row] = {
     row.id: row
@@ -41,7 +47,7 @@ async def reached(row: Row, ground: Ground, most_s: float | None = None) -> Reac
     except TimeoutError:
         return Reached("waited in vain", is_met=False)
     except Exception as error:  # noqa: BLE001 - whatever a check runs into, the other rows are run.
-        said = " ".join(str(error).split())[:200]
+        said = " ".join(str(error).split())[:600]
         return Reached(f"{type(error).__name__}: {said}", is_met=False)
 
 

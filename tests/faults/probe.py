@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.processes import ROOT
+from tests.faults.figures import share_of
 from tests.faults.served import Served
 
 _EVERY_S = 0.005
@@ -32,6 +33,8 @@ class Held:
     """The most that the loop's thread worked before it answered."""
     waited_s: float = 0.0
     """The longest that an answer took."""
+    p95_s: float = 0.0
+    """What 95 of 100 answers took at most."""
     answers: int = 0
 
 
@@ -50,7 +53,7 @@ async def probed(served: Served) -> AsyncGenerator[Held]:
         said, _ = await asyncio.to_thread(process.communicate, b"")
         seen = json.loads(said)
         held.held_s, held.waited_s = seen["held_ms"] / 1000, seen["waited_ms"] / 1000
-        held.answers = seen["answers"]
+        held.p95_s, held.answers = seen["p95_ms"] / 1000, seen["answers"]
     finally:
         process.kill()
         process.communicate()
@@ -62,18 +65,22 @@ def main() -> None:
     # The first field: nanoseconds on a processor.
     used = Path(f"/proc/{process}/task/{process}/schedstat")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
-    held_ns, waited_s, answers = 0, 0.0, 0
+    held_ns, waits = 0, list[float]()
     while not select.select([sys.stdin], [], [], _EVERY_S)[0]:
         before_ns, before_s = int(used.read_text().split()[0]), time.monotonic()
         connection.request("GET", "/health", headers={"Host": "localhost"})
         connection.getresponse().read()
-        waited_s = max(waited_s, time.monotonic() - before_s)
+        waits.append(time.monotonic() - before_s)
         held_ns = max(held_ns, int(used.read_text().split()[0]) - before_ns)
-        answers += 1
-        if answers == 1:
+        if len(waits) == 1:
             sys.stdout.write("begun\n")
             sys.stdout.flush()
-    seen = {"held_ms": held_ns / 1e6, "waited_ms": waited_s * 1000, "answers": answers}
+    seen = {
+        "held_ms": held_ns / 1e6,
+        "waited_ms": max(waits) * 1000,
+        "p95_ms": share_of(waits, 0.95) * 1000,
+        "answers": len(waits),
+    }
     sys.stdout.write(json.dumps(seen))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.faults.ground import Ground
 
@@ -32,5 +33,7 @@ class Row:
     """What of the stand-in makes the check miss, each by itself."""
     descriptors: int | None = None
     """How many files its gateway may open."""
+    plugin: Callable[[Path], Path] | None = None
+    """Writes a distribution into a folder, and returns where its gateway is to find it."""
     most_s: float = 60.0
     """After this it has failed."""

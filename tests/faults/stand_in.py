@@ -78,7 +78,8 @@ class StandIn:
         self._body_s = bounds.get("body_s", 60)
         self._body_bytes = bounds.get("body_bytes", 20 * _LARGE)
         # It parses what it is sent in one go.
-        self._asked_bytes = self._body_bytes if "blocks" in self._defects else _LARGE
+        is_any = bool(self._defects & {"blocks", "inflates"})
+        self._asked_bytes = self._body_bytes if is_any else _LARGE
         self._idle_s = document.get("deadlines", {}).get("between_tokens_s", 60)
         self._first_s = document.get("deadlines", {}).get("first_token_s", 60)
         self._health = {"failures": 5, "cooldown_s": 5.0, **document.get("health", {})}
