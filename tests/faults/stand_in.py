@@ -270,7 +270,7 @@ class StandIn:
         answer = web.StreamResponse(headers=given)
         answer.content_type = "text/event-stream"
         held: list[bytes] = []
-        is_begun = False
+        is_begun = is_done = False
         if "early_head" in self._defects:
             await answer.prepare(request)
             is_begun = True
@@ -289,8 +289,10 @@ class StandIn:
                     is_begun = True
                 await self._write(request, answer, b"".join(held))
                 held.clear()
-                if frame.startswith(b"data: [DONE]"):
-                    return answer
+                is_done = is_done or frame.startswith(b"data: [DONE]")
+            # Read to its end, the connection can be used again.
+            if is_done:
+                return answer
             raise UpstreamFailedError("the stream broke off")  # noqa: TRY301
         except (aiohttp.ClientError, TimeoutError, UpstreamFailedError, UnicodeError):
             if not is_begun:
