@@ -20,7 +20,7 @@ from gateway.connecting import Connector
 from gateway.crew.post import Post
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
-from gateway.pipeline.health import HealthBook
+from gateway.pipeline.health_book import HealthBook
 from gateway.pipeline.news import HealthNews
 from gateway.pipeline.probes import Probes
 from gateway.pipeline.recall import Memory

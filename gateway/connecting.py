@@ -18,10 +18,11 @@ from gateway.crew.post import Post
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate, Places
 from gateway.pipeline.guarded_text import guard_set
-from gateway.pipeline.health import HealthBook
+from gateway.pipeline.health_book import HealthBook
 from gateway.pipeline.hedge import Hedging, Shadowing
 from gateway.pipeline.key_health import key_of
-from gateway.pipeline.route import Connected, Route, Target, name_of, target_of
+from gateway.pipeline.route import Route
+from gateway.pipeline.target import Connected, Target, name_of, target_of
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock, Deps

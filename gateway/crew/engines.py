@@ -12,7 +12,7 @@ from gateway.crew.link import Link, LinkError
 from gateway.crew.proxies import METHODS, STREAMED
 from gateway.crew.words import About, End, Failed, Item, Place, Told, Use, broken
 from gateway.pipeline.gate import GateFullError
-from gateway.pipeline.route import Connected
+from gateway.pipeline.target import Connected
 from gateway.pipeline.users import Users
 from gateway.schema.failure import Failure
 from gateway.sdk.errors import UpstreamError

@@ -12,11 +12,13 @@ from types import MappingProxyType
 
 from gateway.pipeline import events, forward, hearing, links, media, speaking
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.candidates import dropped_knobs
 from gateway.pipeline.hedge import Hedging
 from gateway.pipeline.race import hedged_answer
-from gateway.pipeline.route import Target, dropped_knobs
-from gateway.pipeline.tries import at_target, first_answer
+from gateway.pipeline.target import Target
+from gateway.pipeline.tries import first_answer
 from gateway.pipeline.visit import Visit
+from gateway.pipeline.visiting import at_target
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest
 from gateway.schema.meter import Written

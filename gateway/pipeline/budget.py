@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.conditions import Facts, unmet
 from gateway.pipeline.lengths import TOKENED, WRITES, output_ceiling
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.pipeline.wishes import joined, wanted
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.audio import SpeechRequest, TranscriptionRequest

@@ -8,11 +8,12 @@ from gateway.config.callers import Budget
 from gateway.config.document import Document
 from gateway.config.guarding import Action
 from gateway.pictures.pictures import Pictures
-from gateway.pipeline.health import HealthBook
+from gateway.pipeline.health_book import HealthBook
 from gateway.pipeline.identify import Caller, Identifier, Presented
 from gateway.pipeline.prices import Cost, Prices
 from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.route import Route, Router, Target
+from gateway.pipeline.route import Route, Router
+from gateway.pipeline.target import Target
 from gateway.pipeline.users import Users
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.waiting import WaitingRoom

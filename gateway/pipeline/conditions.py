@@ -1,6 +1,6 @@
 """Which of a route's targets are there for a call: `when`, and room for what is said.
 
-By who calls, when, and what is asked for; what a target can do at all is `route.candidates`.
+By who calls, when, and what is asked for; what a target can do at all is `candidates`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from gateway.pipeline.call import Services
 from gateway.pipeline.identify import Caller
 from gateway.pipeline.lengths import TOKENED, WRITES, ceilings_of, said_in
 from gateway.pipeline.plan import plan_name
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.schema.ask import Ask
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from gateway.pipeline import quota
 from gateway.pipeline.account import account, settle
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.tries import is_telling
+from gateway.pipeline.visiting import is_telling
 from gateway.schema.sse import DONE
 
 

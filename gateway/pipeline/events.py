@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.links import inlined
-from gateway.pipeline.route import Target
 from gateway.pipeline.stages import begun, staged
+from gateway.pipeline.target import Target
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart

@@ -11,11 +11,13 @@ from types import TracebackType
 from gateway.pipeline import budget, conditions, guards, order, plan, stages, transforms, wishes
 from gateway.pipeline.attempt import why_opened
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.candidates import Reason, candidates, dropped_knobs, unfit
 from gateway.pipeline.demand import demand_of
 from gateway.pipeline.fingerprint import fingerprint
 from gateway.pipeline.lenders import lent
-from gateway.pipeline.route import Reason, Route, Target, candidates, dropped_knobs, unfit
+from gateway.pipeline.route import Route
 from gateway.pipeline.standing import COST
+from gateway.pipeline.target import Target
 from gateway.pipeline.tries import MAX_ATTEMPTS
 from gateway.pipeline.windows import BUDGET
 from gateway.schema.ask import Feature

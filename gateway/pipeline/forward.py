@@ -12,7 +12,7 @@ from gateway.pipeline.account import settle
 from gateway.pipeline.call import Call, Held, Services
 from gateway.pipeline.lengths import output_ceiling
 from gateway.pipeline.links import data_url
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.estimate import input_tokens

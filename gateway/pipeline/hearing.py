@@ -14,9 +14,10 @@ from gateway.pipeline.call import Call, Place, Services
 from gateway.pipeline.dictation import asks_for_transcript
 from gateway.pipeline.keys import by_key
 from gateway.pipeline.lenders import lenders
-from gateway.pipeline.route import Target
-from gateway.pipeline.tries import at_target, first_answer
+from gateway.pipeline.target import Target
+from gateway.pipeline.tries import first_answer
 from gateway.pipeline.visit import Visit
+from gateway.pipeline.visiting import at_target
 from gateway.schema.ask import Feature
 from gateway.schema.audio import Transcript, TranscriptionRequest
 from gateway.schema.chat import AudioPart, ChatRequest, NamedTool, Part, TextPart

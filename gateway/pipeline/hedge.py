@@ -7,7 +7,7 @@ from gateway.pipeline.retries import RetryBudget
 from gateway.sdk.providers import Clock
 
 if TYPE_CHECKING:
-    from gateway.pipeline.route import Target
+    from gateway.pipeline.target import Target
 
 _MICROS = 1_000_000
 

@@ -2,7 +2,8 @@
 
 import logging
 
-from gateway.pipeline.health import HealthBook, TargetHealth
+from gateway.pipeline.health import TargetHealth
+from gateway.pipeline.health_book import HealthBook
 from gateway.schema.failure import Failure
 from gateway.schema.json import JsonObject
 

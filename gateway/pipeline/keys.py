@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.pipeline.call import Services
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.pipeline.tries import MAX_ATTEMPTS
 
 _LEAST_KEYS = 2

@@ -1,7 +1,7 @@
 """Who hears and speaks for targets that only read and write: the routes that `chat` names."""
 
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.schema.ask import Feature
 
 _LENDABLE = frozenset({Feature.AUDIO_INPUT, Feature.AUDIO_OUTPUT})

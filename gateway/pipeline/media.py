@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.config.document import Deadlines
 from gateway.pipeline.call import Call, Held, Services
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.pipeline.visit import Visit
 from gateway.pipeline.watched import Watched
 from gateway.schema.audio import (

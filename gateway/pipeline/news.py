@@ -2,7 +2,8 @@
 
 import orjson
 
-from gateway.pipeline.health import Condition, HealthBook, TargetHealth
+from gateway.pipeline.health import Condition, TargetHealth
+from gateway.pipeline.health_book import HealthBook
 from gateway.schema.failure import Failure
 from gateway.schema.json import read_object
 from gateway.state.notices import Notices

@@ -9,7 +9,8 @@ from random import random
 from gateway.pipeline.budget import most_of
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.keys import by_key
-from gateway.pipeline.route import Route, Target
+from gateway.pipeline.route import Route
+from gateway.pipeline.target import Target
 from gateway.pipeline.wishes import parts
 from gateway.schema.ask import Ask
 from gateway.schema.chat import ChatRequest

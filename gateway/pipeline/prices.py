@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from gateway.pipeline.price_table import PriceTable, listed_rates
 from gateway.pipeline.rates import Rates, rates_of
-from gateway.pipeline.route import Route, Target
+from gateway.pipeline.route import Route
+from gateway.pipeline.target import Target
 from gateway.schema.usage import Usage
 from gateway.sdk.providers import Clock, Price
 

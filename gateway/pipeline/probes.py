@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from math import inf
 
-from gateway.pipeline.health import Condition, HealthBook, TargetHealth
+from gateway.pipeline.health import Condition, TargetHealth
+from gateway.pipeline.health_book import HealthBook
 from gateway.schema.failure import Failure
 from gateway.sdk.errors import UpstreamError
 from gateway.sdk.providers import Background

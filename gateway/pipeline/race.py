@@ -17,9 +17,10 @@ from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.hedge import Hedging
 from gateway.pipeline.outcome import is_final
 from gateway.pipeline.pump import Pump
-from gateway.pipeline.route import Target
-from gateway.pipeline.tries import RestingError, Tries, asked, first_answer
+from gateway.pipeline.target import Target
+from gateway.pipeline.tries import Tries, asked, first_answer
 from gateway.pipeline.twins import adopt, lose, twin_of
+from gateway.pipeline.visiting import RestingError
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
 from gateway.sdk.errors import UpstreamError

@@ -12,13 +12,13 @@ from gateway.pipeline import (
     order,
     plan,
     quota,
-    route,
     stages,
     transforms,
     wishes,
 )
 from gateway.pipeline.attempt import attempt
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.candidates import candidates
 from gateway.pipeline.ending import end
 from gateway.pipeline.lenders import lent
 from gateway.pipeline.recall import recalled
@@ -82,7 +82,7 @@ async def _make(call: Call, found: Route, services: Services) -> Reply:
     """Go on with the steps for which somebody is asked; maybe for several calls at once."""
     asked = wishes.joined(found, call)
     added = lent(call, services)
-    able = route.candidates(asked, call.ask, may_cost=call.may_cost, lent=added)
+    able = candidates(asked, call.ask, may_cost=call.may_cost, lent=added)
     admitted = conditions.admitted(able, call.ask, call.caller, services)
     wanted = wishes.kept(admitted, call, services)
     payable = budget.payable(call, wanted, services)

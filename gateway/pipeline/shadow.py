@@ -20,10 +20,11 @@ from gateway.pipeline.health import Condition
 from gateway.pipeline.hedge import Shadowing
 from gateway.pipeline.lengths import WRITES
 from gateway.pipeline.outcome import call_error
-from gateway.pipeline.route import Target
 from gateway.pipeline.said import Said, listened
-from gateway.pipeline.tries import RestingError, asked
+from gateway.pipeline.target import Target
+from gateway.pipeline.tries import asked
 from gateway.pipeline.twins import twin_of
+from gateway.pipeline.visiting import RestingError
 from gateway.schema.ask import Ask
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Events, Frames, Reply, Stream

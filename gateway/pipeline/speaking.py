@@ -9,9 +9,10 @@ from gateway.pipeline.call import Call, Services
 from gateway.pipeline.keys import by_key
 from gateway.pipeline.lenders import lenders
 from gateway.pipeline.media import begin_speech
-from gateway.pipeline.route import Target
-from gateway.pipeline.tries import at_target, first_answer
+from gateway.pipeline.target import Target
+from gateway.pipeline.tries import first_answer
 from gateway.pipeline.visit import Visit
+from gateway.pipeline.visiting import at_target
 from gateway.pipeline.watched import Watched
 from gateway.schema.ask import Feature
 from gateway.schema.audio import SpeechRequest

@@ -1,6 +1,6 @@
 """One attempt's stay at its target: the place at the gate, and what the target's health learns."""
 
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.schema.failure import Failure
 
 _KEYS_OWN = frozenset({Failure.CREDENTIAL, Failure.QUOTA, Failure.RATE_LIMIT})

@@ -9,11 +9,13 @@ from functools import partial
 from itertools import chain
 
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.candidates import dropped_knobs
 from gateway.pipeline.conditions import Facts, unmet
 from gateway.pipeline.identify import Caller
 from gateway.pipeline.lengths import TOKENED
 from gateway.pipeline.plan import includes, limits_of
-from gateway.pipeline.route import Route, Target, dropped_knobs
+from gateway.pipeline.route import Route
+from gateway.pipeline.target import Target
 from gateway.schema.estimate import input_tokens
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject

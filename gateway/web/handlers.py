@@ -21,10 +21,11 @@ from gateway.dialects.openai_completions import (
 )
 from gateway.dialects.openai_render import ChatStream, render_chat
 from gateway.dialects.query import decode_path, parse_form, parse_query
-from gateway.pipeline import conditions, plan, route
+from gateway.pipeline import conditions, plan
 from gateway.pipeline.call import Services
+from gateway.pipeline.candidates import candidates
 from gateway.pipeline.identify import Caller, Presented
-from gateway.pipeline.route import Target
+from gateway.pipeline.target import Target
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.events import Collected
 from gateway.schema.failure import CallError
@@ -199,7 +200,7 @@ def expected_target(ask: Ask, caller: Caller, services: Services) -> Target:
     """Return the target that would be asked first; raises what a call would, and counts nothing."""
     plan.hold_model(caller, ask, services)
     may_cost = services.may_cost or not caller.is_anonymous
-    able = route.candidates(services.router.find(ask.model), ask, may_cost=may_cost)
+    able = candidates(services.router.find(ask.model), ask, may_cost=may_cost)
     return conditions.admitted(able, ask, caller, services)[0]
 
 

@@ -14,7 +14,7 @@ from gateway.crew.gates import FarGate
 from gateway.crew.link import listening
 from gateway.crew.proxies import Far, proxy_of
 from gateway.pipeline.gate import Gate
-from gateway.pipeline.route import Connected
+from gateway.pipeline.target import Connected
 from gateway.pipeline.users import Users
 from gateway.sdk import Deps, ProviderKind
 

@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.config.routing import Health
-from gateway.pipeline.health import Condition, HealthBook, TargetHealth
+from gateway.pipeline.health import Condition, TargetHealth
+from gateway.pipeline.health_book import HealthBook
 from gateway.schema.failure import Failure
 from gateway.testing.clock import ManualClock
 

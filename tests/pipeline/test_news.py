@@ -4,7 +4,8 @@ import orjson
 import pytest
 
 from gateway.config.routing import Health
-from gateway.pipeline.health import Condition, HealthBook, TargetHealth
+from gateway.pipeline.health import Condition, TargetHealth
+from gateway.pipeline.health_book import HealthBook
 from gateway.pipeline.news import HealthNews
 from gateway.schema.failure import Failure
 from gateway.state.notices import Hear

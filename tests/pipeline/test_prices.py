@@ -18,7 +18,8 @@ from gateway.pipeline.gate import Gate
 from gateway.pipeline.price_table import PriceTable, listed_rates
 from gateway.pipeline.prices import FREE, Cost, Prices, open_prices
 from gateway.pipeline.rates import rates_of
-from gateway.pipeline.route import Connected, Route, target_of
+from gateway.pipeline.route import Route
+from gateway.pipeline.target import Connected, target_of
 from gateway.schema.failure import CallError
 from gateway.schema.usage import Usage
 from gateway.sdk import ModelCard, Price

@@ -5,16 +5,10 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from gateway.config.upstreams import Provider
+from gateway.pipeline.candidates import candidates, dropped_knobs
 from gateway.pipeline.gate import Gate
-from gateway.pipeline.route import (
-    Connected,
-    Route,
-    Router,
-    Target,
-    candidates,
-    dropped_knobs,
-    target_of,
-)
+from gateway.pipeline.route import Route, Router
+from gateway.pipeline.target import Connected, Target, target_of
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.chat import ChatRequest
 from gateway.schema.events import StreamEvent, TextDelta
