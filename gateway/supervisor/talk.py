@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 
+from gateway.background import Background
 from gateway.config.problems import Problem
 from gateway.config.reload import Outcome
 from gateway.supervisor.words import (
@@ -43,7 +44,7 @@ class Talk:
         self._sending = asyncio.Lock()
         self._tickets = count(1)
         self._asked: dict[int, asyncio.Future[Value]] = {}
-        self._answers: set[asyncio.Task[None]] = set()
+        self._answers = Background(_MOST_ASKED)
 
     async def give(self, orders: bytes) -> None:
         """Send the orders. A process that has ended is not told."""
@@ -97,15 +98,11 @@ class Talk:
     def _answer(self, ask: Ask) -> None:
         if self._answering is None or not isinstance(ask.word, Reload):
             return
-        if len(self._answers) >= _MOST_ASKED:
-            return
-        work = self._told(ask.ticket, self._answering(ask.word))
-        task = self._loop.create_task(work, name="answer of the supervisor")
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        # The host asks for no more at once than this takes.
+        self._answers.start("answer", self._told(ask.ticket, ask.word, self._answering))
 
-    async def _told(self, ticket: int, answer: Awaitable[Value]) -> None:
-        value = await answer
+    async def _told(self, ticket: int, word: Reload, answering: Answering) -> None:
+        value = await answering(word)
         with suppress(OSError):
             await self._send(Answer(ticket, value))
 
