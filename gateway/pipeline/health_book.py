@@ -94,6 +94,8 @@ class HealthBook:
         gone = [name for name, one in self._named.items() if one.family not in targets]
         for name in gone:
             del self._named[name]
+        for one in self._named.values():
+            one.probe = None  # Of a provider that may be gone; whoever is named next has its own.
         self._turns = {name: turn for name, turn in self._turns.items() if name in routes}
 
     def end_rests(self, targets: Collection[str]) -> None:

@@ -167,10 +167,6 @@ def target_of(
     if card.parameters is None or "max_output_tokens" in card.parameters:
         features.add(Feature.OUTPUT_CEILING)
     health = health or HealthBook().of(name_of(connected, model))
-    # Of several keys each look has one, and its refusal would say nothing of the others.
-    is_looked_at = connected.key is None and "*" not in model
-    if is_looked_at and isinstance(provider, HealthProbe):
-        health.probe = partial(provider.probe, model)
     return Target(
         connected,
         model,
@@ -209,6 +205,19 @@ def _hears(card: ModelCard, modality: Modality) -> bool:
     return card.input_modalities is None or modality in card.input_modalities
 
 
+def look_by(target: Target) -> None:
+    """Let its provider look whether it is back, where that costs nothing; see `HealthProbe`.
+
+    Of several keys each look would have one, and its refusal says nothing of the others.
+    """
+    provider, model = target.connected.provider, target.model
+    is_looked_at = target.connected.key is None and "*" not in model
+    if is_looked_at and isinstance(provider, HealthProbe):
+        target.health.probe = partial(provider.probe, model)
+    else:
+        target.health.probe = None
+
+
 def named(target: Target, name: str, rest: str) -> Target:
     """Return the target for one name of a family.
 
@@ -219,6 +228,7 @@ def named(target: Target, name: str, rest: str) -> Target:
     model = name if target.model == "*" else target.model.replace("*", rest)
     health = target.health.sibling(name_of(target.connected, model))
     one = target_of(target.connected, model, target.configured, health)
+    look_by(one)
     others = tuple(named(other, name, rest) for other in target.others)
     return like(one, target, others=others)
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from gateway.config.document import Document
 from gateway.pipeline.gone_plans import gone_plans
+from gateway.pipeline.target import look_by
 from gateway.state.keys import Keys
 from gateway.telemetry import logs
 from gateway.web.snapshot import Snapshot
@@ -22,11 +23,19 @@ def carry_over(now: Snapshot, before: Document, connected_anew: Collection[str])
     services.waiting.adjust(document.limits)
     services.retries.adjust(document.retries)
     health.settings = document.health
+    begin_looks(now)
     health.has_opened.set()  # Whoever looks at targets may have to look at others now.
     health.keep_only(now.targets, [route.name for route in services.router.routes])
     health.end_rests([name for name in now.targets if _is_of(name, connected_anew)])
     if document.logs != before.logs:
         logs.adjust(document.logs, services.redact, services.log)
+
+
+def begin_looks(now: Snapshot) -> None:
+    """Let the providers of the configuration that is in force look at its targets."""
+    for route in now.services.router.routes:
+        for target in route.targets:
+            look_by(target)
 
 
 def _is_of(target: str, providers: Collection[str]) -> bool:

@@ -15,7 +15,7 @@ from gateway.connecting import Connector
 from gateway.pipeline.target import Connected
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.stages import StageKind
-from gateway.snapshots.carry import carry_over
+from gateway.snapshots.carry import begin_looks, carry_over
 from gateway.snapshots.connections import Connection, open_connection
 from gateway.stages import configured_stages
 from gateway.web.serving import Serving
@@ -127,6 +127,7 @@ class Snapshots:
     def begin(self, prepared: Prepared, serving: Serving) -> None:
         """Put the first configuration in force, which `serving` has already."""
         self._serving, self._current, self._next = serving, prepared, None
+        begin_looks(prepared.snapshot)
         self._tell(prepared.snapshot, None)
 
     def commit(self, prepared: Prepared) -> None:

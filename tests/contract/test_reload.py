@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from gateway.config.load import load
 from gateway.pipeline.call import Services
+from gateway.registry import Registry, configured_providers
 from gateway.schema.failure import Failure
 from gateway.snapshots.connections import Connection
 from gateway.testing.http_wire import UpstreamRequest
@@ -263,6 +265,28 @@ async def test_an_open_target_stays_open_and_is_probed_once_its_provider_is_anot
     assert (await gateway_file.caller.chat()).status == 200
     assert health.of("up/upstream-model") is target
     assert target.told()["state"] == "closed"
+
+
+async def test_who_looks_at_targets_is_the_provider_in_force_after_a_reload_that_came_to_nothing(
+    gateway_file: Reloadable,
+) -> None:
+    gateway = gateway_file.caller.gateway.gateway
+    settings = {"base_url": gateway_file.upstream.url, "api_key": OTHER_KEY}
+    gateway_file.change(up={"settings": settings})
+    loaded = load(gateway_file.file, {})
+    providers = configured_providers(loaded, Registry.discover())
+
+    def looks() -> object:
+        probe = gateway.serving.services.health.of("up/upstream-model").probe
+        return None if probe is None else getattr(probe, "func").__self__  # noqa: B009 - a partial.
+
+    before = looks()
+    gateway.snapshots.abandon(await gateway.snapshots.prepare(loaded, providers, 2))
+    abandoned = looks()
+    await gateway_file.reload()
+
+    assert before is abandoned is not None
+    assert looks() is gateway.serving.snapshot.connected["up"].provider is not before
 
 
 async def test_keys_rest_on_over_a_reload_until_they_are_others(gateway_file: Reloadable) -> None:
