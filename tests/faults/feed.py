@@ -96,5 +96,6 @@ ROWS = (
         "all generated, the 20 dropped, under +64 MB",
         _f02,
         most_s=180,
+        weakness={"feeds": {"queue": 1_000_000}, "server": {"bounds": {"write_s": 600}}},
     ),
 )

@@ -35,6 +35,7 @@ class Ground:
         owns_process: bool = True,
         requests: int = 3000,
         minutes: float = 1.0,
+        weakness: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.dialects = dialects
@@ -45,6 +46,7 @@ class Ground:
         """How many the fuzz sends."""
         self.minutes = minutes
         """How long the soak takes."""
+        self._weakness = weakness or {}
         self._serve = serve
         self._scale = scale
         self._is_timed = is_timed
@@ -67,7 +69,8 @@ class Ground:
         self._served += 1
         folder = self.folder / str(self._served)
         folder.mkdir()
-        async with self._serve(configuration(urls, sections), folder) as served:
+        document = _merged(configuration(urls, sections), self._weakness)
+        async with self._serve(document, folder) as served:
             yield served
 
 
@@ -101,6 +104,15 @@ def configuration(urls: Sequence[str], sections: Mapping[str, Any]) -> dict[str,
         "models": models,
         **given,
     }
+
+
+def _merged(document: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with what `more` says instead, section by section."""
+    merged = dict(document)
+    for name, value in more.items():
+        is_section = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merged(merged[name], value) if is_section else value
+    return merged
 
 
 @asynccontextmanager

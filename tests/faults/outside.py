@@ -309,6 +309,7 @@ ROWS = (
         "502 or 504, nothing leaks, others are answered",
         _x01,
         plugin=bad_plugin,
+        weakness={"deadlines": {"first_token_s": 600, "total_s": 600}},
     ),
     Row(
         "X03",
@@ -316,6 +317,7 @@ ROWS = (
         "at most 100, healed in 2 s",
         _x03,
         most_s=120,
+        weakness={"state": {"on_state_down": "open"}},
     ),
     Row(
         "X04",
@@ -323,6 +325,7 @@ ROWS = (
         "0 lost, 0 doubled",
         _x04,
         most_s=180,
+        weakness={"state": {"url": "memory://"}},
     ),
     Row("X05", "two gateways on one Valkey, 250 calls at once, 100 allowed", "exactly 100", _x05),
     Row(

@@ -1,8 +1,9 @@
 """What a row of the fault matrix is: one fault, one check, one figure."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.faults.ground import Ground
 
@@ -31,6 +32,8 @@ class Row:
     """It asserts counts and order alone, and quickly: it is one of `make test`, too."""
     defects: tuple[str, ...] = ()
     """What of the stand-in makes the check miss, each by itself."""
+    weakness: Mapping[str, Any] | None = None  # Any: sections of the file.
+    """Where the stand-in is not enough: a configuration with which the gateway itself misses."""
     descriptors: int | None = None
     """How many files its gateway may open."""
     plugin: Callable[[Path], Path] | None = None

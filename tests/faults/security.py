@@ -210,8 +210,15 @@ ROWS = (
         "4xx, under +64 MB",
         _s02,
         most_s=120,
+        weakness={"images": {"source_pixels": 10_000_000_000, "source_bytes": 1_000_000_000}},
     ),
-    Row("S04", "SQL, templates, junk and beginnings as keys", "401 or 400, 0 let in", _s04),
+    Row(
+        "S04",
+        "SQL, templates, junk and beginnings as keys",
+        "401 or 400, 0 let in",
+        _s04,
+        weakness={"auth": {"mode": "open"}},
+    ),
     Row(
         "S05",
         "bodies and headers that say where to go",

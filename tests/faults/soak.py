@@ -30,7 +30,7 @@ _WHOLE_MINUTES = 10
 _MOST_MB_A_MINUTE = 1.0
 _HELD_S = 0.25
 _WORDS = [{"content": f"word{number} " * 20} for number in range(30)]
-_DEADLINE = (aiohttp.ClientError, ConnectionError, TimeoutError, asyncio.IncompleteReadError)
+_BROKEN = (aiohttp.ClientError, ConnectionError, TimeoutError, asyncio.IncompleteReadError)
 
 
 def _answered(request: UpstreamRequest) -> Sequence[Action]:
@@ -49,8 +49,9 @@ async def _usual(served: Served, seen: Counter[str]) -> None:
         await served.get("/api/generate_response?user_input=hello&stream=true"),
         await served.get("/v1/models"),
     ]
-    seen["good"] += sum(one.status == 200 for one in answers)
-    seen["bad"] += sum(one.status != 200 for one in answers)
+    for answer in answers:
+        sort = "good" if answer.status == 200 else f"bad: {answer.status} {answer.body[:120]!r}"
+        seen[sort] += 1
 
 
 async def _leaving(served: Served, seen: Counter[str]) -> None:
@@ -134,8 +135,7 @@ async def _l08(ground: Ground) -> Reached:
         and left <= 5
         and held.held_s <= _HELD_S
         and not traces
-        and not seen["bad"]
-        and not seen["failed"],
+        and not any(sort.startswith("bad") for sort in seen),
     )
 
 
@@ -149,8 +149,8 @@ async def _during(
         while time.monotonic() - begun < seconds:
             try:
                 await what(served, seen)
-            except _DEADLINE:
-                seen["failed"] += 1
+            except _BROKEN as error:
+                seen[f"bad: {what.__name__} {error!r}"] += 1
                 await asyncio.sleep(0.1)
 
     calls = asyncio.gather(*(call(what) for what, count in _CALLERS for _ in range(count)))

@@ -1,13 +1,14 @@
-"""Every row of the fault matrix can fail: a stand-in with a defect misses it, one without does not.
+"""Rows of the fault matrix can fail: a stand-in with a defect misses them, one without does not.
 
 Rows of counts and order face a stand-in of this process; the others one of its own, slowly.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.faults.ground import Ground, stood_in
+from tests.faults.ground import Ground, as_process, stood_in
 from tests.faults.matrix import ROWS, reached
 from tests.faults.row import Row
 
@@ -49,3 +50,19 @@ async def test_a_defect_of_the_stand_in_makes_the_row_miss(
     result = await reached(row, ground, most_s=_PATIENCE_S if defect else None)
 
     assert result.is_met is (not defect), result.figure
+
+
+WEAK = [row for row in ROWS.values() if row.weakness]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("row", WEAK, ids=lambda row: row.id)
+async def test_a_weak_configuration_makes_the_row_miss(row: Row, tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(row.plugin(tmp_path))} if row.plugin else {}
+    serve = partial(as_process, environment=environment)
+    ground = Ground(serve, tmp_path, scale=0.2, weakness=row.weakness)
+
+    result = await reached(row, ground, most_s=45)
+
+    assert not result.is_met, result.figure
