@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.faults import (
+    again,
     client_input,
     client_pace,
     feed,
@@ -30,6 +31,7 @@ _GROUPS = (
     feed,
     lifecycle,
     outside,
+    again,
     soak,
     fuzz,
 )
