@@ -129,8 +129,8 @@ async def _l08(ground: Ground) -> Reached:
     most = _MOST_MB_A_MINUTE * (1 if ground.minutes >= _WHOLE_MINUTES else SLACK)
     calls = ", ".join(f"{count} {sort}" for sort, count in sorted(seen.items()))
     return Reached(
-        f"{slope:+.2f} MB a minute, {left:+d} descriptors, loop held {ms(held.held_s)} at most, "
-        f"{traces} tracebacks; {calls}",
+        f"{ground.minutes:g} minutes: {slope:+.2f} MB a minute, {left:+d} descriptors, "
+        f"loop held {ms(held.held_s)} at most, {traces} tracebacks; {calls}",
         slope <= most
         and left <= 5
         and held.held_s <= _HELD_S
