@@ -386,6 +386,7 @@ async def test_no_call_fails_while_good_and_bad_files_are_read(gateway_file: Rel
     assert all(done)
 
 
+@pytest.mark.slow
 async def test_twenty_reloads_leave_nothing_behind(gateway_file: Reloadable) -> None:
     gc.collect()
     before = {kind: _count(kind) for kind in (Services, Snapshot, Connection)}
