@@ -77,7 +77,13 @@ class Terminal:
             os.close(self._fd)
 
 
+def _hear_interrupts() -> None:
+    """Undo what tests that run in the background have inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _own_terminal(fd: int) -> None:
+    _hear_interrupts()
     os.setsid()
     import fcntl  # noqa: PLC0415 - in the child.
 
@@ -253,6 +259,7 @@ def test_ctrl_c_ends_a_single_question_with_1(dynagate: CommandLine, gateway: Fa
         env=dynagate.variables(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads hold locks here.
     )
 
     with process:

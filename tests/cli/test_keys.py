@@ -279,6 +279,7 @@ def test_limits_of_a_plan_with_tokens_and_a_budget_are_told_each_in_its_unit(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", ["workers", "valkey"])
 def test_limits_do_not_tell_what_is_counted_elsewhere(configured: CommandLine, shared: str) -> None:
     made = told(configured("keys", "create", "alice", "--json"))

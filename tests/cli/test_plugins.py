@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.cli.command_line import CommandLine
 from tests.registry.distributions import GOOD_KIND, install
 
@@ -52,6 +54,7 @@ def test_a_clash_is_said_of_both(dynagate: CommandLine) -> None:
         assert "brought by dynagate-a and by dynagate-b" in str(rows[name]["reason"])
 
 
+@pytest.mark.slow
 def test_people_get_a_table(dynagate: CommandLine) -> None:
     install(dynagate.site, "dynagate-fake", {"good": GOOD_KIND})
 

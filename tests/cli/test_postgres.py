@@ -73,6 +73,7 @@ def test_keys_are_kept_there(configured: CommandLine) -> None:
     assert listed["state"] == "revoked"
 
 
+@pytest.mark.slow
 def test_a_newer_database_is_refused_by_every_verb(
     configured: CommandLine, postgres_url: str
 ) -> None:

@@ -50,7 +50,7 @@ def left(url: str) -> int:
         return int(answer.headers["X-RateLimit-Remaining"])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def command_line(tmp_path: Path, request: pytest.FixtureRequest) -> CommandLine:
     """A configured command line, with tables."""
     command_line = CommandLine(tmp_path, tmp_path)

@@ -74,7 +74,9 @@ async def test_texts_that_mean_the_same_are_near_each_other(client: AsyncOpenAI)
     assert far < 0.2
 
 
-@pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize(
+    "form", ["png", *(pytest.param(form, marks=pytest.mark.slow) for form in ("jpeg", "webp"))]
+)
 async def test_the_same_seed_draws_the_same_picture(
     client: AsyncOpenAI, form: Literal["png", "jpeg", "webp"]
 ) -> None:

@@ -35,6 +35,7 @@ def test_what_is_quoted_stands_in_the_template(block: str) -> None:
     assert any(block in source for source in sources)
 
 
+@pytest.mark.slow
 def test_the_provider_shown_whole_passes_its_own_tests(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")

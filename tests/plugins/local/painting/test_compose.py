@@ -81,6 +81,7 @@ def pairs() -> list[tuple[Scene, Scene]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scene", "without"), pairs(), ids=lambda scene: scene.prompt)
 def test_a_thing_is_drawn_exactly_where_the_description_says_so(
     scene: Scene, without: Scene
