@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -198,6 +199,36 @@ async def test_what_a_locked_database_does_not_take_in_time_is_spooled_then_kept
     assert standing == (0, 3, True, "the database is slow")
     assert names_in(file) == ["req_0", "req_1", "req_2"]
     assert spooled(file) == []
+
+
+async def test_a_row_that_is_committed_while_it_is_spooled_is_counted_once(
+    begin: Begin, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = (await begin()).ledger
+    spool = ledger._spool  # noqa: SLF001 - there is no other disk.
+    append, forget = spool.append, spool.forget
+    begun, may_end, is_replayed = threading.Event(), threading.Event(), threading.Event()
+
+    def held(rows: Any) -> None:  # Any: JSON objects.
+        begun.set()
+        may_end.wait(10)
+        append(rows)
+
+    def forgotten() -> None:
+        forget()
+        is_replayed.set()
+
+    monkeypatch.setattr(spool, "append", held)
+    monkeypatch.setattr(spool, "forget", forgotten)
+    with locked(file):
+        kept = ledger.record(ENTRY)
+        await becomes(begun.is_set)
+    await becomes(lambda: len(names_in(file)) == 1)
+    may_end.set()
+    await kept
+
+    await becomes(is_replayed.is_set)
+    await becomes(lambda: ledger.standing == (1, 0, True, ""))
 
 
 async def test_a_database_that_is_gone_and_comes_back_has_every_row_once(

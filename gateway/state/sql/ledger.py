@@ -37,12 +37,14 @@ _ROWS_FAULT = (DataError, IntegrityError, OverflowError, UnicodeError)
 class _Taken:
     """A row on its way; awaiting it waits until it is safe, or need not be waited for any more."""
 
-    __slots__ = ("_waiter", "is_over", "row", "since")
+    __slots__ = ("_waiter", "is_over", "is_spooled", "row", "since")
 
     def __init__(self, row: Row, since: float) -> None:
         self.row = row
         self.since = since
         self.is_over = False
+        self.is_spooled = False
+        """It is on its way to the spool, or there, and counted when it is replayed."""
         self._waiter: asyncio.Future[None] | None = None
 
     def __await__(self) -> Generator[Any, None, None]:  # Any: what a loop is yielded is its own.
@@ -210,8 +212,7 @@ class SqlLedger:
             return False
         self._works()
         for taken in batch:
-            # Those that were spooled meanwhile are counted when they are replayed.
-            if self._pending.pop(taken.row[0], None) is not None:
+            if self._pending.pop(taken.row[0], None) is not None and not taken.is_spooled:
                 self._rows += 1
             taken.release()
         return True
@@ -274,6 +275,8 @@ class SqlLedger:
         """Spool `batch`; let who waits for it go on, whatever comes of it."""
         if not batch:
             return
+        for taken in batch:
+            taken.is_spooled = True
         # By their own events, since a disk that hangs must not hold the callers up.
         done = asyncio.get_running_loop().run_in_executor(
             self._thread, self._spool.append, [object_of(taken.row) for taken in batch]
@@ -286,12 +289,21 @@ class SqlLedger:
             done.result()
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever.
             self._spool_failed(error)
+            self._count_unspooled(batch)
         else:
             self._is_spool_failing = False
+            self._has_work.set()  # The writer may have found the spool empty, and sleep.
             for taken in batch:
                 self._pending.pop(taken.row[0], None)
         for taken in batch:
             taken.release()
+
+    def _count_unspooled(self, batch: list[_Taken]) -> None:
+        """Count those that were committed meanwhile: they will not be replayed."""
+        for taken in batch:
+            taken.is_spooled = False
+            if taken.row[0] not in self._pending:
+                self._rows += 1
 
     async def _failed(self, error: Exception) -> None:
         if not self._has_failed.is_set():
