@@ -61,6 +61,31 @@ async def test_the_second_of_two_equal_requests_is_answered_from_the_cache(
     assert "Age" not in first.headers
 
 
+async def test_what_a_guard_found_something_in_is_not_kept(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    rules = {"output": [{"name": "greeting", "pattern": "hello", "action": "redact"}]}
+    model = {**CACHED["openai"], "guards": rules}
+    caller = await begin(models={"openai": model})
+    upstream.default = reply("hello")
+
+    answers = [await caller.chat(seed=1) for _ in range(2)]
+
+    assert caches(*answers) == ["MISS", "MISS"]
+    assert [one.headers["X-Guards"] for one in answers] == ["greeting", "greeting"]
+
+
+async def test_a_call_with_wishes_is_neither_kept_nor_answered_from_the_cache(
+    caller: Asker, upstream: FakeUpstream
+) -> None:
+    await caller.chat(seed=1)
+
+    wished = await caller.chat(seed=1, dynagate={"only": ["up"]})
+
+    assert caches(wished) == ["BYPASS"]
+    assert len(upstream.attempts) == 2
+
+
 async def test_an_answer_is_good_for_as_long_as_its_model_says(
     caller: Asker, upstream: FakeUpstream, clock: ManualClock
 ) -> None:
