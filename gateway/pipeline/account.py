@@ -96,7 +96,7 @@ def account(call: Call, services: Services) -> None:
 
 def _measure(call: Call, services: Services) -> None:
     if call.recall is not None:
-        services.metrics.besides.recalled(call.route_name, call.recall.status.lower())
+        services.metrics.besides.recalled(call.route_name, call.recall.result)
     if call.hedged:
         services.metrics.besides.hedged(call.route_name, call.hedged)
     for name, action in call.guards.items():
@@ -109,7 +109,7 @@ def _besides(call: Call) -> JsonObject:
     """Return what there is to say of the cache, of guards, and of further attempts."""
     said: JsonObject = {}
     if call.recall is not None:
-        said["cache"] = call.recall.status.lower()
+        said["cache"] = call.recall.result
         if call.recall.shared_with:
             said["shared_with"] = call.recall.shared_with
     if call.guards:
@@ -168,6 +168,6 @@ def _entry(call: Call, services: Services, cost: Cost) -> Entry:
         total_s=total_s,
         is_stream=ask.is_stream,
         is_aborted=call.is_aborted,
-        cache="" if recall is None else recall.status.lower(),
+        cache="" if recall is None else recall.result,
         shared_with="" if recall is None else recall.shared_with,
     )

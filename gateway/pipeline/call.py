@@ -78,6 +78,11 @@ class Recall(NamedTuple):
     shared_with: str = ""
 
     @property
+    def result(self) -> str:
+        """The status as the ledger, the log and metrics write it."""
+        return self.status.lower()
+
+    @property
     def is_free(self) -> bool:
         """Whether nothing was made for this call itself."""
         return self.status in {"HIT", "SHARED"}

@@ -143,8 +143,7 @@ class Generation:
         error: CallError | None = CallError("unavailable", "the gateway is stopping")
         task = cast("asyncio.Task[Any]", asyncio.current_task())  # There is one: it runs this.
         try:
-            left_s = call.deadline - self._services.clock.monotonic()
-            with call.watch.anew(task, left_s) as watch:
+            with call.watch.over(task) as watch:
                 call.watch = watch
                 whole = await self._make(make)
             error = None

@@ -15,6 +15,7 @@ from typing import Any
 from gateway.pipeline.account import record_shadow
 from gateway.pipeline.attempt import ask
 from gateway.pipeline.call import Call, Services
+from gateway.pipeline.ending import release
 from gateway.pipeline.gate import GateFullError
 from gateway.pipeline.health import Condition
 from gateway.pipeline.hedge import Shadowing
@@ -155,22 +156,19 @@ class Copy:
         reply = await asked(partial(ask, services, copied), self._target, 1)
         if copied.ask.is_stream:
             copied.first_at = services.clock.monotonic()
-        held = copied.held
+        is_whole = False
         try:
             match listened(reply, said, _do_nothing):
                 case Frames(items) | Events(items) | Stream(_, items):
                     async with aclosing(items):
                         async for _ in items:
                             pass
-            if held is not None:
-                held.visit.answered()
+            is_whole = True
         except CallError as error:
-            if held is not None and error.failure is not None:
-                held.visit.failed(error.failure)
+            copied.error = error
             raise
         finally:
-            if held is not None:
-                await held.release()
+            await release(copied, is_whole=is_whole)
 
     def _compare(
         self, call: Call, took_s: float, copied: Call, said: Said, services: Services

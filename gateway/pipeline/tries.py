@@ -1,4 +1,4 @@
-"""What is done with a provider: trying targets in turn, and asking one within its gate."""
+"""Trying targets in turn; `visiting` is how one of them is asked."""
 
 import asyncio
 import logging

@@ -73,8 +73,12 @@ class Watch:
         self.due = inf
 
     def over(self, task: asyncio.Task[Any], total_s: float | None = None) -> "Watch":
-        """Return a watch over another task: by the same deadline, unless it has its own."""
+        """Return a watch over another task for the same call, which began when it began.
+
+        By the same deadline, unless it has its own.
+        """
         watch = Watch(self._watches, task, total_s or 0)
+        watch.began = self.began
         if total_s is None:
             watch._deadline = self._deadline
         return watch
@@ -101,12 +105,6 @@ class Watch:
     ) -> None:
         """Watch no more."""
         self._watches.open.discard(self)
-
-    def anew(self, task: asyncio.Task[Any], total_s: float) -> "Watch":
-        """Return a watch over another task, which goes on with the call."""
-        watch = Watch(self._watches, task, total_s)
-        watch.began = self.began
-        return watch
 
     def arm(self, limit_s: float) -> None:
         """Let the wait that begins now last `limit_s` seconds, never past the call's deadline."""

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, cast
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from gateway.dialects.errors import error_frame
 from gateway.pipeline.account import settle
@@ -24,14 +24,20 @@ from gateway.web.serving import (
     REQUEST_ID,
     SERVING,
     Serving,
-    call_headers,
     error_response,
-    is_openai_path,
     shared_headers,
 )
 from gateway.web.snapshot import services_of
 from gateway.web.stream import EventStream
-from gateway.web.writing import NO_STORE, SSE, body_of, publish, write
+from gateway.web.writing import (
+    SSE,
+    body_headers,
+    body_of,
+    end_with,
+    publish,
+    stream_headers,
+    write,
+)
 
 _log = logging.getLogger("dynagate.web")
 _Find = Callable[[], Awaitable[tuple[Recording, bool]]]
@@ -74,8 +80,7 @@ async def _stream(request: web.Request, find: _Find, serving: Serving) -> web.St
             return error_response(
                 request, error, None if own_recording is None else own_recording.call
             )
-        await stream.send(error_frame(error))
-        await stream.end()
+        await end_with(error, stream)
     except ConnectionError:
         _log.debug("%s: the caller left", request[REQUEST_ID])
     finally:
@@ -154,7 +159,7 @@ async def _recorded(
     try:
         with call.watch:
             if rendering.ask.is_stream and isinstance(rendering, TextRendering):
-                recording.headers = lambda: _stream_headers(request, rendering, call)
+                recording.headers = lambda: stream_headers(request, rendering, call)
                 async with run(call, services) as reply:
                     await write(reply, recording, rendering, call, services)
             else:
@@ -174,7 +179,7 @@ async def _record_body(
     async with run(call, services) as reply:
         if isinstance(reply, Stream):
             media_type = reply.media_type
-            recording.headers = lambda: _body_headers(request, media_type, rendering, call)
+            recording.headers = lambda: body_headers(request, media_type, rendering, call)
             async with aclosing(reply.chunks) as chunks:
                 async for chunk in chunks:
                     await recording.send(chunk)
@@ -182,18 +187,5 @@ async def _record_body(
             return
         media_type, body = await body_of(reply, rendering, call, services)
     await settle(call, services)
-    recording.headers = lambda: _body_headers(request, media_type, rendering, call)
+    recording.headers = lambda: body_headers(request, media_type, rendering, call)
     await recording.send(body, is_whole=True)
-
-
-def _stream_headers(request: web.Request, rendering: Rendering, call: Call) -> dict[str, str]:
-    of_call = call_headers(call, is_openai=is_openai_path(request.path))
-    own = {name: text for name, text in rendering.headers().items() if name != "Cache-Control"}
-    return {**SSE, **of_call, **own}
-
-
-def _body_headers(
-    request: web.Request, media_type: str, rendering: Rendering, call: Call
-) -> dict[str, str]:
-    of_call = call_headers(call, is_openai=is_openai_path(request.path))
-    return {hdrs.CONTENT_TYPE: media_type, **NO_STORE, **of_call, **rendering.headers()}

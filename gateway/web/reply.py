@@ -1,11 +1,10 @@
 """The single writer: every generated answer leaves through here."""
 
 import logging
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from gateway.dialects.errors import error_frame
 from gateway.pipeline.account import settle
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Presented
@@ -18,14 +17,19 @@ from gateway.web.rendering import Rendering, TextRendering
 from gateway.web.sameness import IDEMPOTENCY_KEY
 from gateway.web.serving import (
     SERVING,
-    call_headers,
     error_response,
-    is_openai_path,
     shared_headers,
 )
 from gateway.web.snapshot import services_of
 from gateway.web.stream import EventStream
-from gateway.web.writing import NO_STORE, SSE, body_of, publish, write
+from gateway.web.writing import (
+    body_headers,
+    body_of,
+    end_with,
+    publish,
+    stream_headers,
+    write,
+)
 
 _log = logging.getLogger("dynagate.web")
 _STOPPING_S = 5
@@ -91,10 +95,7 @@ def _headers(
     request: web.Request, media_type: str, rendering: Rendering, call: Call
 ) -> dict[str, str]:
     headers = shared_headers(request)  # This request's own: filled, not copied.
-    headers[hdrs.CONTENT_TYPE] = media_type
-    headers |= NO_STORE
-    headers |= call_headers(call, is_openai=is_openai_path(request.path))
-    headers |= rendering.headers()
+    headers |= body_headers(request, media_type, rendering, call)
     return headers
 
 
@@ -109,9 +110,7 @@ async def _streamed(
     request: web.Request, rendering: TextRendering, call: Call, services: Services
 ) -> web.StreamResponse:
     def headers() -> dict[str, str]:
-        of_call = call_headers(call, is_openai=is_openai_path(request.path))
-        own = {name: text for name, text in rendering.headers().items() if name != "Cache-Control"}
-        return {**SSE, **shared_headers(request), **of_call, **own}
+        return {**shared_headers(request), **stream_headers(request, rendering, call)}
 
     stream = EventStream(request, headers)
     pinger = request.app[SERVING].pinger
@@ -124,10 +123,7 @@ async def _streamed(
         await settle(call, services)
         if not stream.is_open:
             return error_response(request, error, call)
-        # What follows the first byte of a stream is an event, and no [DONE] comes after it.
-        with suppress(ConnectionError):  # Its caller may have left at the same moment.
-            await stream.send(error_frame(error))
-            await stream.end()
+        await end_with(error, stream)
     except ConnectionError:
         _log.debug("%s: the caller left", call.request_id)
     finally:

@@ -1,17 +1,21 @@
 """What is written of a reply, wherever it goes: to its caller, or into a recording for several."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Protocol
 
-from aiohttp import hdrs
+from aiohttp import hdrs, web
 from multidict import istr
 
+from gateway.dialects.errors import error_frame
 from gateway.pipeline.account import settle
 from gateway.pipeline.call import Call, Services
+from gateway.schema.failure import CallError
 from gateway.schema.reply import Answer, Events, Frames, Made, Reply, Stream, Whole
 from gateway.web.feeds import Feeds
 from gateway.web.rendering import PublicRendering, Rendering, TextRendering, ThingRendering
+from gateway.web.serving import call_headers, is_openai_path
+from gateway.web.stream import EventStream
 
 NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-store"}
 SSE: dict[str, str] = {
@@ -19,6 +23,28 @@ SSE: dict[str, str] = {
     istr("X-Accel-Buffering"): "no",
     **NO_STORE,
 }
+
+
+def body_headers(
+    request: web.Request, media_type: str, rendering: Rendering, call: Call
+) -> dict[str, str]:
+    """Return the headers of an answer in one body, or of bytes as they come."""
+    of_call = call_headers(call, is_openai=is_openai_path(request.path))
+    return {hdrs.CONTENT_TYPE: media_type, **NO_STORE, **of_call, **rendering.headers()}
+
+
+def stream_headers(request: web.Request, rendering: Rendering, call: Call) -> dict[str, str]:
+    """Return the headers of an answer in events."""
+    of_call = call_headers(call, is_openai=is_openai_path(request.path))
+    own = {name: text for name, text in rendering.headers().items() if name != "Cache-Control"}
+    return {**SSE, **of_call, **own}
+
+
+async def end_with(error: CallError, stream: EventStream) -> None:
+    """End a stream that has begun: with an event, and no [DONE] after it."""
+    with suppress(ConnectionError):  # Its caller may have left at the same moment.
+        await stream.send(error_frame(error))
+        await stream.end()
 
 
 class Sink(Protocol):

@@ -5,25 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
-from gateway.config.problems import ConfigError
-
-HEAD = """\
-providers: {p: {kind: chaos}}
-models:
-  m:
-    targets: [{provider: p, model: echo}]
-    guards:
-"""
-
-
-def wrong(section: str, folder: Path) -> list[str]:
-    """Return what is wrong with a `guards` section, without the file's name."""
-    path = folder / "c.yaml"
-    path.write_text(HEAD + section)
-    with pytest.raises(ConfigError) as caught:
-        load(path, {})
-    return [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+from tests.config.complaints import complaints
 
 
 @pytest.mark.parametrize(
@@ -65,7 +47,7 @@ def test_what_cannot_be_meant_is_said_with_its_place(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    (line,) = wrong(f"      {section}\n", tmp_path)
+    (line,) = complaints("guards", f"      {section}\n", tmp_path)
 
     assert line.startswith(complaint), line
     assert capfd.readouterr().err == ""
@@ -76,6 +58,6 @@ def test_without_re2_the_file_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "re2", None)
 
-    (line,) = wrong("      input: [{pattern: a}]\n", tmp_path)
+    (line,) = complaints("guards", "      input: [{pattern: a}]\n", tmp_path)
 
     assert line.endswith("pattern: needs RE2: pip install 'dynagate[guards]'")

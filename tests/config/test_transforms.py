@@ -6,25 +6,8 @@ import pytest
 
 from gateway.config import transforms
 from gateway.config.load import load
-from gateway.config.problems import ConfigError
 from gateway.dialects import fields, openai_chat
-
-HEAD = """\
-providers: {p: {kind: chaos}}
-models:
-  m:
-    targets: [{provider: p, model: echo}]
-    transforms:
-"""
-
-
-def wrong(section: str, folder: Path) -> list[str]:
-    """Return what is wrong with a `transforms` section, without the file's name."""
-    path = folder / "c.yaml"
-    path.write_text(HEAD + section)
-    with pytest.raises(ConfigError) as caught:
-        load(path, {})
-    return [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+from tests.config.complaints import complaints, with_section
 
 
 @pytest.mark.parametrize(
@@ -59,14 +42,14 @@ def wrong(section: str, folder: Path) -> list[str]:
 def test_what_cannot_be_meant_is_said_with_its_place(
     section: str, complaint: str, tmp_path: Path
 ) -> None:
-    (line,) = wrong(f"      {section}\n", tmp_path)
+    (line,) = complaints("transforms", f"      {section}\n", tmp_path)
 
     assert line.startswith(complaint), line
 
 
 def test_a_value_may_come_from_the_environment(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text(HEAD + '      set: {temperature: "${HEAT}"}\n')
+    path.write_text(with_section("transforms", '      set: {temperature: "${HEAT}"}\n'))
 
     rules = load(path, {"HEAT": "0.5"}).document.models["m"].transforms
 

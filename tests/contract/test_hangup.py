@@ -249,9 +249,11 @@ async def stock_server(caller: Asker) -> AsyncGenerator[int]:
         await runner.cleanup()
 
 
+@pytest.mark.parametrize("key", [b"", b"Idempotency-Key: one\r\n"], ids=["plain", "idempotent"])
 async def test_a_caller_that_leaves_as_its_stream_breaks_off_is_no_fault_of_ours(
     begin: Begin,
     upstream: FakeUpstream,
+    key: bytes,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -266,7 +268,8 @@ async def test_a_caller_that_leaves_as_its_stream_breaks_off_is_no_fault_of_ours
 
     monkeypatch.setattr(EventStream, "send", send_to_nobody)
     async with knock(caller.gateway) as wire:
-        await wire.send(request("forward", is_stream=True))
+        asked = request("forward", is_stream=True)
+        await wire.send(asked.replace(b"\r\n", b"\r\n" + key, 1))
         await wire.until(b"piece0 ")
         await becomes(lambda: "upstream_failed" in caller.gateway.lines())
 
