@@ -20,12 +20,12 @@ from gateway.connecting import Connector
 from gateway.crew.post import Post
 from gateway.dialects.errors import error_body, error_headers
 from gateway.pictures.pictures import Pictures
-from gateway.pipeline.health_book import HealthBook
-from gateway.pipeline.news import HealthNews
-from gateway.pipeline.probes import Probes
-from gateway.pipeline.recall import Memory
-from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.waiting import waiting_room
+from gateway.pipeline.attempts.retries import RetryBudget
+from gateway.pipeline.caching.recall import Memory
+from gateway.pipeline.health.book import HealthBook
+from gateway.pipeline.health.news import HealthNews
+from gateway.pipeline.health.probes import Probes
+from gateway.pipeline.limits.waiting import waiting_room
 from gateway.pipeline.watch import Watches
 from gateway.registry import ConfiguredProvider
 from gateway.schema.failure import CallError

@@ -16,13 +16,13 @@ from gateway.config.upstreams import Target as TargetSection
 from gateway.crew.gates import FarGate, Share, shared_out
 from gateway.crew.post import Post
 from gateway.crew.proxies import Far, proxy_of
-from gateway.pipeline.gate import Gate, Places
-from gateway.pipeline.guarded_text import guard_set
-from gateway.pipeline.health_book import HealthBook
-from gateway.pipeline.hedge import Hedging, Shadowing
-from gateway.pipeline.key_health import key_of
-from gateway.pipeline.route import Route
-from gateway.pipeline.target import Connected, Target, name_of, target_of
+from gateway.pipeline.attempts.gate import Gate, Places
+from gateway.pipeline.attempts.hedge import Hedging, Shadowing
+from gateway.pipeline.health.book import HealthBook
+from gateway.pipeline.health.of_keys import key_of
+from gateway.pipeline.routing.route import Route
+from gateway.pipeline.routing.target import Connected, Target, name_of, target_of
+from gateway.pipeline.rules.guarded_text import guard_set
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Clock, Deps

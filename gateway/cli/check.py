@@ -68,7 +68,7 @@ def _gone_plans(loaded: "Loaded") -> list[str]:
     from datetime import UTC, datetime
 
     from gateway.config.database import place_of
-    from gateway.pipeline.gone_plans import gone_plans
+    from gateway.pipeline.limits.gone_plans import gone_plans
     from gateway.state.errors import StateError
 
     place = place_of(loaded.document.state.url, os.environ)

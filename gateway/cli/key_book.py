@@ -85,7 +85,7 @@ def show_once(key: "Key", text: str, *, as_json: bool) -> None:
 
 def described(key: "Key", document: "Document") -> "JsonObject":
     """Return what may be shown of a key as it is now, beside its configuration."""
-    from gateway.pipeline.gone_plans import is_gone
+    from gateway.pipeline.limits.gone_plans import is_gone
 
     return {**_shown(key), "is_plan_gone": is_gone(key, document)}
 

@@ -29,7 +29,7 @@ _ELSEWHERE = (
 def limits(key: KeyArgument, *, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show what the plan of a key allows, and how much of it is used."""
     from gateway.cli.preparation import load_config
-    from gateway.pipeline.standing import demand_of_key, told
+    from gateway.pipeline.limits.standing import demand_of_key, told
     from gateway.sdk.clock import SystemClock
     from gateway.state.counters import Standing, Used
 
@@ -76,8 +76,8 @@ def _kept(config: "Path | None", shares: "Sequence[Share]", clock: "Clock") -> "
 
 
 def _lines(standing: "JsonObject") -> "JsonObject":
-    from gateway.pipeline.standing import COST
-    from gateway.pipeline.windows import dollars
+    from gateway.pipeline.limits.standing import COST
+    from gateway.pipeline.limits.windows import dollars
 
     lines = {"id": standing["id"], "plan": standing["plan"], **standing["allows"]}
     budget = lines["budget"]

@@ -11,8 +11,8 @@ from gateway.config.document import Document
 from gateway.crew.link import Link, LinkError
 from gateway.crew.proxies import METHODS, STREAMED
 from gateway.crew.words import About, End, Failed, Item, Place, Told, Use, broken
-from gateway.pipeline.gate import GateFullError
-from gateway.pipeline.target import Connected
+from gateway.pipeline.attempts.gate import GateFullError
+from gateway.pipeline.routing.target import Connected
 from gateway.pipeline.users import Users
 from gateway.schema.failure import Failure
 from gateway.sdk.errors import UpstreamError

@@ -7,7 +7,7 @@ from gateway.config.section import Rate
 from gateway.config.upstreams import Provider
 from gateway.crew.link import Link, LinkError, connect
 from gateway.crew.words import Failed, Place, broken
-from gateway.pipeline.gate import GateFullError
+from gateway.pipeline.attempts.gate import GateFullError
 
 
 class FarGate:

@@ -8,15 +8,15 @@ from gateway.config.callers import Budget
 from gateway.config.document import Document
 from gateway.config.guarding import Action
 from gateway.pictures.pictures import Pictures
-from gateway.pipeline.health_book import HealthBook
+from gateway.pipeline.accounting.prices import Cost, Prices
+from gateway.pipeline.attempts.retries import RetryBudget
+from gateway.pipeline.attempts.visit import Visit
+from gateway.pipeline.health.book import HealthBook
 from gateway.pipeline.identify import Caller, Identifier, Presented
-from gateway.pipeline.prices import Cost, Prices
-from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.route import Route, Router
-from gateway.pipeline.target import Target
+from gateway.pipeline.limits.waiting import WaitingRoom
+from gateway.pipeline.routing.route import Route, Router
+from gateway.pipeline.routing.target import Target
 from gateway.pipeline.users import Users
-from gateway.pipeline.visit import Visit
-from gateway.pipeline.waiting import WaitingRoom
 from gateway.pipeline.watch import Watch
 from gateway.schema.ask import Ask
 from gateway.schema.audio import Transcript
@@ -35,8 +35,8 @@ from gateway.telemetry.logs import CallLog
 from gateway.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from gateway.pipeline.coalesce import Generation
-    from gateway.pipeline.recall import Memory
+    from gateway.pipeline.caching.coalesce import Generation
+    from gateway.pipeline.caching.recall import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class Call:
     model: str | None = None
     """What the upstream called itself."""
     path: str = ""
-    """`forward`, `events`, `media`, `transcript` (see `pipeline.attempt`) or `cache`."""
+    """`forward`, `events`, `media`, `transcript` (see `pipeline.attempts.attempt`) or `cache`."""
     request: ChatRequest | None = None
     """What the target is asked instead of the ask's own: sound written down, no voice asked for."""
     voice: AudioOutput | None = None
@@ -229,4 +229,4 @@ class Call:
     lost: Lost | None = None
     """What the other of the two has used: the call pays for both."""
     twin_of: "Call | None" = None
-    """The call for which this is one attempt's own record: see `pipeline.twins`."""
+    """The call for which this is one attempt's own record: see `pipeline.attempts.twins`."""

@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from gateway.pipeline import quota
-from gateway.pipeline.account import account, settle
+from gateway.pipeline.accounting.account import account, settle
+from gateway.pipeline.attempts.visiting import is_telling
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.visiting import is_telling
+from gateway.pipeline.limits import quota
 from gateway.schema.sse import DONE
 
 

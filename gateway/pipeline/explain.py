@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from gateway.pipeline import budget, conditions, guards, order, plan, stages, transforms, wishes
-from gateway.pipeline.attempt import why_opened
+from gateway.pipeline.attempts.attempt import why_opened
+from gateway.pipeline.attempts.tries import MAX_ATTEMPTS
+from gateway.pipeline.caching.fingerprint import fingerprint
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.candidates import Reason, candidates, dropped_knobs, unfit
-from gateway.pipeline.demand import demand_of
-from gateway.pipeline.fingerprint import fingerprint
-from gateway.pipeline.lenders import lent
-from gateway.pipeline.route import Route
-from gateway.pipeline.standing import COST
-from gateway.pipeline.target import Target
-from gateway.pipeline.tries import MAX_ATTEMPTS
-from gateway.pipeline.windows import BUDGET
+from gateway.pipeline.limits import budget, plan
+from gateway.pipeline.limits.demand import demand_of
+from gateway.pipeline.limits.standing import COST
+from gateway.pipeline.limits.windows import BUDGET
+from gateway.pipeline.routing import conditions, order, wishes
+from gateway.pipeline.routing.candidates import Reason, candidates, dropped_knobs, unfit
+from gateway.pipeline.routing.lenders import lent
+from gateway.pipeline.routing.route import Route
+from gateway.pipeline.routing.target import Target
+from gateway.pipeline.rules import guards, stages, transforms
 from gateway.schema.ask import Feature
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject

@@ -5,26 +5,18 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from gateway.pipeline import (
-    budget,
-    conditions,
-    guards,
-    order,
-    plan,
-    quota,
-    stages,
-    transforms,
-    wishes,
-)
-from gateway.pipeline.attempt import attempt
+from gateway.pipeline.attempts.attempt import attempt
+from gateway.pipeline.attempts.shadow import drawn
+from gateway.pipeline.caching.recall import recalled
 from gateway.pipeline.call import Call, Services
-from gateway.pipeline.candidates import candidates
 from gateway.pipeline.ending import end
-from gateway.pipeline.lenders import lent
-from gateway.pipeline.recall import recalled
-from gateway.pipeline.route import Route
-from gateway.pipeline.shadow import drawn
-from gateway.pipeline.speaking import spoken
+from gateway.pipeline.limits import budget, plan, quota
+from gateway.pipeline.paths.speaking import spoken
+from gateway.pipeline.routing import conditions, order, wishes
+from gateway.pipeline.routing.candidates import candidates
+from gateway.pipeline.routing.lenders import lent
+from gateway.pipeline.routing.route import Route
+from gateway.pipeline.rules import guards, stages, transforms
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Reply
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Collection
 
 from gateway.config.document import Document
-from gateway.pipeline.gone_plans import gone_plans
-from gateway.pipeline.target import look_by
+from gateway.pipeline.limits.gone_plans import gone_plans
+from gateway.pipeline.routing.target import look_by
 from gateway.state.keys import Keys
 from gateway.telemetry import logs
 from gateway.web.snapshot import Snapshot

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from gateway.background import Background
-from gateway.pipeline.target import Connected
+from gateway.pipeline.routing.target import Connected
 from gateway.registry import ConfiguredProvider
 
 Connect = Callable[[AsyncExitStack], Awaitable[Connected]]

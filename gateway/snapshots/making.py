@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from gateway.config.document import Document
 from gateway.connecting import routes_of
 from gateway.pictures.pictures import Pictures
+from gateway.pipeline.accounting.prices import open_prices
+from gateway.pipeline.attempts.retries import RetryBudget
+from gateway.pipeline.caching.recall import Memory
 from gateway.pipeline.call import Services
-from gateway.pipeline.health_book import HealthBook
+from gateway.pipeline.health.book import HealthBook
 from gateway.pipeline.identify import Identifier
-from gateway.pipeline.prices import open_prices
-from gateway.pipeline.recall import Memory
-from gateway.pipeline.retries import RetryBudget
-from gateway.pipeline.route import Router
-from gateway.pipeline.target import Connected
-from gateway.pipeline.waiting import WaitingRoom
+from gateway.pipeline.limits.waiting import WaitingRoom
+from gateway.pipeline.routing.route import Router
+from gateway.pipeline.routing.target import Connected
 from gateway.sdk.http import HttpClient
 from gateway.sdk.providers import Background, Clock
 from gateway.sdk.stages import StageKind

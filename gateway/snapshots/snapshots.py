@@ -12,7 +12,7 @@ from gateway.config.load import Loaded
 from gateway.config.problems import ConfigError, Finding, Problem
 from gateway.config.reload import Standing
 from gateway.connecting import Connector
-from gateway.pipeline.target import Connected
+from gateway.pipeline.routing.target import Connected
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.stages import StageKind
 from gateway.snapshots.carry import begin_looks, carry_over

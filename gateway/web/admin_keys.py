@@ -11,7 +11,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from gateway.background import Background
-from gateway.pipeline.standing import standing_of
+from gateway.pipeline.limits.standing import standing_of
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.state.key_fields import DEFAULT_PLAN, FieldError, check_plan

@@ -21,11 +21,12 @@ from gateway.dialects.openai_completions import (
 )
 from gateway.dialects.openai_render import ChatStream, render_chat
 from gateway.dialects.query import decode_path, parse_form, parse_query
-from gateway.pipeline import conditions, plan
 from gateway.pipeline.call import Services
-from gateway.pipeline.candidates import candidates
 from gateway.pipeline.identify import Caller, Presented
-from gateway.pipeline.target import Target
+from gateway.pipeline.limits import plan
+from gateway.pipeline.routing import conditions
+from gateway.pipeline.routing.candidates import candidates
+from gateway.pipeline.routing.target import Target
 from gateway.schema.ask import Ask, Feature
 from gateway.schema.events import Collected
 from gateway.schema.failure import CallError

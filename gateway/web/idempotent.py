@@ -10,7 +10,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from gateway.dialects.errors import error_frame
-from gateway.pipeline.account import settle
+from gateway.pipeline.accounting.account import settle
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Presented
 from gateway.pipeline.run import run

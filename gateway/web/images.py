@@ -15,8 +15,8 @@ from gateway.dialects.dynaspark import merge
 from gateway.dialects.dynaspark_feed import image_event
 from gateway.dialects.dynaspark_image import ImageQuery, image_answer, parse_image, picture_path
 from gateway.dialects.query import parse_query
-from gateway.pipeline import plan
 from gateway.pipeline.identify import Presented
+from gateway.pipeline.limits import plan
 from gateway.schema.ask import Ask
 from gateway.schema.images import Finishing, ImageAnswer, Picture
 from gateway.schema.json import JsonObject

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from gateway.dialects.fields import Boolean
 from gateway.dialects.query import parse_query
-from gateway.pipeline.plan import includes, limits_of
-from gateway.pipeline.route import Route
-from gateway.pipeline.target import Target
+from gateway.pipeline.limits.plan import includes, limits_of
+from gateway.pipeline.routing.route import Route
+from gateway.pipeline.routing.target import Target
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.web.handlers import presented_by

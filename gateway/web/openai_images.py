@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.dialects.openai_images import is_by_url, parse_edit, parse_images, render_images
 from gateway.pipeline.call import Services
-from gateway.pipeline.links import checked
+from gateway.pipeline.paths.links import checked
 from gateway.schema.ask import Ask
 from gateway.schema.failure import CallError
 from gateway.schema.images import ImageAnswer, Picture

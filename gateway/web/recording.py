@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import orjson
 
+from gateway.pipeline.caching.tee import Reader, Tee
 from gateway.pipeline.call import Call
-from gateway.pipeline.tee import Reader, Tee
 from gateway.schema.failure import CallError, again
 from gateway.schema.json import read_object
 

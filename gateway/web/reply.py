@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from gateway.pipeline.account import settle
+from gateway.pipeline.accounting.account import settle
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Presented
 from gateway.pipeline.run import run

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.pipeline.call import Services
-from gateway.pipeline.target import Connected
+from gateway.pipeline.routing.target import Connected
 from gateway.web.access import Access, admin_access
 
 

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from gateway.dialects.errors import error_frame
-from gateway.pipeline.account import settle
+from gateway.pipeline.accounting.account import settle
 from gateway.pipeline.call import Call, Services
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Answer, Events, Frames, Made, Reply, Stream, Whole

@@ -11,7 +11,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from gateway.pipeline.gate import Gate
+from gateway.pipeline.attempts.gate import Gate
 from gateway.schema.json import JsonObject
 from gateway.testing.upstream import FakeUpstream
 from tests.running import Running

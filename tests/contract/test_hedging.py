@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.pipeline.race import _Race
+from gateway.pipeline.attempts.race import _Race
 from gateway.testing.actions import Action, Answer, Hold, Pause
 from gateway.testing.http_wire import UpstreamRequest
 from gateway.testing.upstream import (

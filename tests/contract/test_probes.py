@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.pipeline.health import Condition, TargetHealth
+from gateway.pipeline.health.breaker import Condition, TargetHealth
 from gateway.testing.actions import Answer
 from gateway.testing.clock import ManualClock
 from gateway.testing.upstream import FakeUpstream, hang_before_head, reset, status

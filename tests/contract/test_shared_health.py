@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.pipeline.health import Condition, TargetHealth
+from gateway.pipeline.health.breaker import Condition, TargetHealth
 from gateway.testing.upstream import FakeUpstream, status
 from tests.contract.asking import Asker
 from tests.contract.test_shared import counted, gateways

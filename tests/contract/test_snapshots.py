@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.pipeline.route import Router
+from gateway.pipeline.routing.route import Router
 from gateway.pipeline.users import Users
 from gateway.web.snapshot import Snapshot
 from tests.contract.asking import Asker, knock

@@ -13,8 +13,8 @@ from gateway.crew.engines import Engines, Hosted, models_of
 from gateway.crew.gates import FarGate
 from gateway.crew.link import listening
 from gateway.crew.proxies import Far, proxy_of
-from gateway.pipeline.gate import Gate
-from gateway.pipeline.target import Connected
+from gateway.pipeline.attempts.gate import Gate
+from gateway.pipeline.routing.target import Connected
 from gateway.pipeline.users import Users
 from gateway.sdk import Deps, ProviderKind
 

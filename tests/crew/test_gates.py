@@ -12,7 +12,7 @@ from gateway.config.upstreams import Pace, Provider
 from gateway.crew.gates import FarGate, Share, shared_out
 from gateway.crew.link import LinkError, connect
 from gateway.crew.post import Post
-from gateway.pipeline.gate import Gate, GateFullError
+from gateway.pipeline.attempts.gate import Gate, GateFullError
 from gateway.sdk import UpstreamError
 from tests.crew.far import hosted
 

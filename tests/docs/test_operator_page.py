@@ -91,7 +91,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
 
 
 def test_every_field_of_a_call_line_is_named() -> None:
-    tree = ast.parse((ROOT / "gateway/pipeline/account.py").read_text("utf-8"))
+    tree = ast.parse((ROOT / "gateway/pipeline/accounting/account.py").read_text("utf-8"))
     fields = {
         key.value
         for node in ast.walk(tree)

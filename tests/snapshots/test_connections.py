@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from gateway.background import Background
 from gateway.config.section import Rate
 from gateway.config.upstreams import Pace, Provider
-from gateway.pipeline.gate import Gate
-from gateway.pipeline.target import Connected
+from gateway.pipeline.attempts.gate import Gate
+from gateway.pipeline.routing.target import Connected
 from gateway.registry import ConfiguredProvider
 from gateway.sdk.providers import ProviderKind
 from gateway.snapshots.connections import Connection, open_connection

@@ -1,0 +1,1 @@
+"""Asking targets until one answers: in turn, or two at once."""

@@ -1,0 +1,1 @@
+"""How much a caller may use: its plan, its windows, its budget."""

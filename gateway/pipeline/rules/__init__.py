@@ -1,0 +1,1 @@
+"""What the configuration changes of a request or an answer, and what it lets pass."""
