@@ -5,29 +5,30 @@ import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
-from functools import partial
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.state.errors import StateError
 from gateway.state.sql.calls import CallTable
 from gateway.state.sql.revisions import bring_up_to_date
+from gateway.state.sql.sqlite_engine import BEGIN, BUSY_MS, WRITING, async_engine
 from gateway.state.sql.tables import calls, metadata
 
-_BUSY_MS = 2000
-"""How long to wait for another process that writes; the command line does so for milliseconds."""
 _PAUSE_S = 0.05
 _CHECKED_BYTES = 16 * 1024 * 1024
 """A file of this size is read as a whole at each open, in 27 ms; 100 MB take 165 (2026-11)."""
 _STEPS = 100_000
 """Of SQLite's machine between looks whether to go on: some milliseconds."""
-_BEGIN = "sqlite_begin"
 
 
 class SQLiteFile:
@@ -39,9 +40,8 @@ class SQLiteFile:
     def __init__(self, path: Path, lock: sqlite3.Connection | None = None) -> None:
         self.path = path
         self.name = str(path)
-        self.reading = _engine(path)
-        # A writer that begins by reading could be refused later on, busy timeout or not.
-        self.writing = self.reading.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self.reading = async_engine(path)
+        self.writing = self.reading.execution_options(**{BEGIN: WRITING})
         self.keeping = self.reading  # Looks often, and must not keep writers waiting for it.
         self._identity = identity_of(path)
         self._lock = lock
@@ -168,7 +168,7 @@ async def _read_or_closed(database: SQLiteFile) -> AsyncGenerator[AsyncConnectio
 
 async def _opened(path: Path, lock: sqlite3.Connection | None) -> tuple[SQLiteFile, str | None]:
     clock = asyncio.get_running_loop().time
-    last = clock() + _BUSY_MS / 1000
+    last = clock() + BUSY_MS / 1000
     while True:
         database = SQLiteFile(path, lock)
         try:
@@ -235,58 +235,6 @@ def _make(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def blocking_engine(path: Path, *, is_synced: bool) -> Engine:
-    """Return an engine of one connection that writes, for a thread of its own.
-
-    What it commits outlives the process; with `is_synced` also a machine that loses power.
-    """
-    engine = create_engine(_url("pysqlite", path), pool_size=1, max_overflow=0)
-    # In WAL mode NORMAL syncs at checkpoints alone, FULL with each commit.
-    _prepare(engine, "FULL" if is_synced else "NORMAL")
-    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-
-
-def _engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(_url("aiosqlite", path), pool_size=1, max_overflow=0)
-    _prepare(engine.sync_engine, "FULL")
-    return engine
-
-
-def _url(driver: str, path: Path) -> URL:
-    # `rw`: a file that is gone is an error, and never begun anew behind the operator's back.
-    return URL.create(
-        f"sqlite+{driver}",
-        database=f"file:{quote(str(path))}",
-        query={"mode": "rw", "uri": "true"},
-    )
-
-
-def _prepare(engine: Engine, synchronous: str) -> None:
-    event.listen(engine, "connect", partial(_connected, synchronous))
-    event.listen(engine, "begin", _begun)
-
-
-def _connected(
-    synchronous: str,
-    connection: Any,  # Any: a driver's.
-    _record: object,
-) -> None:
-    connection.isolation_level = None  # The driver begins no transactions: `_begun` does.
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={_BUSY_MS}",
-        "journal_mode=WAL",
-        "foreign_keys=ON",
-        f"synchronous={synchronous}",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begun(connection: Any) -> None:  # Any: SQLAlchemy's own, synchronous side of it.
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
 
 
 async def _check_all(database: SQLiteFile) -> None:
