@@ -39,7 +39,9 @@ FIELDS: Mapping[str, Kind] = MappingProxyType(
 )
 """The fields whose kind and range are checked before anything else happens."""
 
-STEERING = ("api_base", "base_url", "api_key", "extra_headers", "extra_body", "extra_query")
+STEERING = frozenset(
+    {"api_base", "base_url", "api_key", "extra_headers", "extra_body", "extra_query"}
+)
 """Fields that other gateways let steer where a request goes; here they are refused."""
 
 _STRUCTURED = {"messages", "stop", "tools", "tool_choice", "response_format", "stream_options"}
@@ -115,13 +117,13 @@ def with_model(document: JsonObject, default: str) -> JsonObject:
 
 def check_fields(document: JsonObject, fields: Mapping[str, Kind]) -> None:
     """Check every scalar that is there (null counts as absent); refuse what steers the gateway."""
-    for name in STEERING:
-        if name in document:
-            raise CallError(
-                "invalid_parameter",
-                f"{name} may not be sent: where a model lives is the operator's to configure",
-                param=name,
-            )
+    if not STEERING.isdisjoint(document):
+        name = next(name for name in document if name in STEERING)
+        raise CallError(
+            "invalid_parameter",
+            f"{name} may not be sent: where a model lives is the operator's to configure",
+            param=name,
+        )
     if document.get("model") is None:
         raise CallError(
             "missing_parameter", "model is missing: GET /v1/models lists the names", param="model"

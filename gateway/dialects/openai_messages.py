@@ -21,7 +21,8 @@ from gateway.schema.chat import (
 from gateway.schema.failure import CallError
 from gateway.schema.json import NO_EXTRA, Extra, JsonObject, Wire
 
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_SPEAKERS = frozenset({"system", "developer", "user", "assistant", "function"})
+_ROLES = _SPEAKERS | {"tool"}
 _SCHEMES = ("http://", "https://", "data:")
 _PART_FIELDS = {
     "text": "text",
@@ -45,11 +46,21 @@ def check_messages(
     needs: set[Feature] = set()
     links: dict[str, str] = {}
     for number, message in enumerate(messages):
+        if _is_plain(message):
+            continue
         place = f"messages[{number}]"
         if not isinstance(message, dict):
             raise refusal(place, message, "an object with role and content")
         _check_turn(message, place, needs, links)
     return needs, links
+
+
+def _is_plain(message: object) -> bool:
+    """Say whether a turn is words and nothing else, as most are: those need no second look."""
+    if not isinstance(message, dict) or len(message) != 2:  # noqa: PLR2004 - role and content.
+        return False
+    role = message.get("role")
+    return isinstance(message.get("content"), str) and isinstance(role, str) and role in _SPEAKERS
 
 
 def to_messages(messages: list[JsonObject]) -> tuple[Message, ...]:

@@ -29,6 +29,8 @@ SAMPLING_FIELDS = frozenset({*_KNOBS, "n", "logprobs"})
 
 def knobs_of(document: JsonObject) -> Mapping[str, object]:
     """Return the tuning knobs that are given, by canonical name."""
+    if SAMPLING_FIELDS.isdisjoint(document):
+        return {}
     knobs = {
         canonical: document[name]
         for name, canonical in _KNOBS.items()

@@ -107,8 +107,10 @@ def is_meaningful(document: JsonObject) -> bool:
         if choice.get("text"):
             return True
         said = choice.get("delta") or choice.get("message")
-        if isinstance(said, dict) and any(said.get(piece) for piece in _PIECES):
-            return True
+        if isinstance(said, dict):
+            for piece in _PIECES:  # No generator: this is asked of each chunk.
+                if said.get(piece):
+                    return True
     return False
 
 

@@ -6,6 +6,7 @@ could call us.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -149,6 +150,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=64)
 def _host_name(host: str) -> str:
     """Return the name of `name:port` in lower case, as a whole if that is not what it is."""
     found = _NAME_AND_PORT.fullmatch(host)

@@ -15,8 +15,8 @@ from gateway.web.admin_keys import BACKGROUND, KEY_BOOK
 from gateway.web.middleware import Handler, name_admin_request, render_errors
 from gateway.web.operator_secret import is_secret
 from gateway.web.others import OTHERS
-from gateway.web.serving import SERVING, Serving, json_response, shared_headers
-from gateway.web.snapshot import services_of
+from gateway.web.received import services_of, shared_headers
+from gateway.web.serving import SERVING, Serving, json_response
 
 _log = logging.getLogger("dynagate.web")
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"

@@ -14,8 +14,8 @@ from gateway.schema.json import JsonObject
 from gateway.state.key_fields import moment_text
 from gateway.web.admin_bodies import read_nothing
 from gateway.web.admin_keys import BACKGROUND
-from gateway.web.serving import REQUEST_ID, SERVING, json_response
-from gateway.web.snapshot import services_of
+from gateway.web.received import request_id_of, services_of
+from gateway.web.serving import SERVING, json_response
 
 _MOST_TOLD = 500
 _BOOLEANS = {"true": True, "false": False}
@@ -63,7 +63,7 @@ async def reload(request: web.Request) -> web.Response:
     is_trial = _is_trial(request)
     await read_nothing(request)
     reloading = request.app[RELOADING]
-    why = f"POST /admin/reload, {request[REQUEST_ID]} from {request.remote}"
+    why = f"POST /admin/reload, {request_id_of(request)} from {request.remote}"
     work = reloading.reload(why, is_trial=is_trial)
     try:
         outcome = await request.app[BACKGROUND].finish("reload", work)

@@ -9,8 +9,8 @@ from gateway.web.admin_keys import key_of_id
 from gateway.web.body import read_body
 from gateway.web.explaining import explained, wish_of
 from gateway.web.others import OTHERS
+from gateway.web.received import services_of
 from gateway.web.serving import SERVING, json_response
-from gateway.web.snapshot import services_of
 
 PATH = "/admin/explain"
 

@@ -18,8 +18,8 @@ from gateway.state.key_fields import DEFAULT_PLAN, FieldError, check_plan
 from gateway.state.keys import Key, KeyBook, KeyBookError, shown
 from gateway.telemetry.logs import ADMIN
 from gateway.web.admin_bodies import read_fields, read_nothing, read_query
-from gateway.web.serving import REQUEST_ID, SERVING, json_response
-from gateway.web.snapshot import services_of
+from gateway.web.received import request_id_of, services_of
+from gateway.web.serving import SERVING, json_response
 
 KEY_BOOK: web.AppKey[KeyBook | None] = web.AppKey("key_book")
 BACKGROUND = web.AppKey("background", Background)
@@ -238,7 +238,7 @@ async def _do(
 
     async def done() -> tuple[Key, _Text]:
         key, text = await work
-        _log.info("%s: key %s %s by %s", request[REQUEST_ID], key.id, what, who)
+        _log.info("%s: key %s %s by %s", request_id_of(request), key.id, what, who)
         return key, text
 
     return await request.app[BACKGROUND].finish("admin", done())

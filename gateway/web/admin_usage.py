@@ -15,8 +15,8 @@ from gateway.state.key_fields import FieldError
 from gateway.state.usage import Group, Report, Wanted, moment_of
 from gateway.state.usage_csv import write_report
 from gateway.web.others import OTHERS
-from gateway.web.serving import SERVING, json_response, shared_headers
-from gateway.web.snapshot import services_of
+from gateway.web.received import services_of, shared_headers
+from gateway.web.serving import SERVING, json_response
 
 PATH = "/admin/usage"
 _PARAMETERS = ("by", "since", "until", "key", "format")

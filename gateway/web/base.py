@@ -4,7 +4,7 @@ import re
 
 from aiohttp import hdrs, web
 
-from gateway.web.snapshot import services_of
+from gateway.web.received import services_of
 
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"

@@ -12,8 +12,9 @@ from gateway.pipeline.identify import Presented
 from gateway.pipeline.watch import Watch
 from gateway.schema.failure import CallError
 from gateway.web.operator_secret import is_secret
+from gateway.web.received import RECEIVED
 from gateway.web.rendering import Rendering
-from gateway.web.serving import REQUEST_ID, SERVING, client_request_id
+from gateway.web.serving import SERVING
 
 _X_DEADLINE_MS = istr("X-Deadline-Ms")
 _X_EXPLAIN = istr("X-Explain")
@@ -31,18 +32,19 @@ def call_of(
 
     Raises 400 `invalid_parameter` for a deadline that is none.
     """
+    received = request[RECEIVED]
     started = services.clock.monotonic()
     given_s = deadline_s(request.headers.get(_X_DEADLINE_MS))
     total_s = min(given_s, services.document.deadlines.total_s)
     is_told = request.headers.get(_X_EXPLAIN) == "1" and _is_operator(presented, services)
     return Call(
-        request_id=request[REQUEST_ID],
+        request_id=received.request_id,
         ask=rendering.ask,
         presented=presented,
         watch=Watch(request.app[SERVING].watches, task, total_s),
         started=started,
         deadline=started + total_s,
-        client_request_id=client_request_id(request),
+        client_request_id=received.client_request_id,
         headers=request.headers,
         is_hurried=given_s < inf,
         visits=[] if is_told else None,

@@ -13,8 +13,8 @@ from gateway.schema.failure import CallError
 from gateway.web.access import check_prefetch
 from gateway.web.feeds import FeedName, Feeds
 from gateway.web.handlers import presented_by
-from gateway.web.serving import SERVING, shared_headers
-from gateway.web.snapshot import let_go, services_of
+from gateway.web.received import RECEIVED, services_of, shared_headers
+from gateway.web.serving import SERVING
 
 _PAST_RESULTS = "past_results"
 _UNDERSTOOD = frozenset({_PAST_RESULTS, "api_key"})
@@ -54,7 +54,7 @@ async def _feed(request: web.Request, name: FeedName) -> web.StreamResponse:
     given = parse_query(request.rel_url.raw_query_string)
     # Where keys are demanded reading needs one, too.
     caller = services_of(request).identifier.identify(presented_by(request, given.get("api_key")))
-    let_go(request)
+    request[RECEIVED].let_go()
     most = feeds.configured.history.events
     last = Integer(0, most).from_text(_PAST_RESULTS, given.get(_PAST_RESULTS, "0"))
     headers = {**shared_headers(request), hdrs.CACHE_CONTROL: "no-store"}

@@ -34,10 +34,10 @@ from gateway.schema.json import JsonObject
 from gateway.web.access import check_prefetch
 from gateway.web.body import read_body
 from gateway.web.feeds import Feeds, may_appear
+from gateway.web.received import services_of, shared_headers
 from gateway.web.rendering import StreamRendering, TextRendering
 from gateway.web.reply import answer
-from gateway.web.serving import SERVING, shared_headers
-from gateway.web.snapshot import services_of
+from gateway.web.serving import SERVING
 
 DEFAULT_TEXT_MODEL = "openai"
 _KEY_HEADERS = tuple(map(istr, ("x-api-key", "api-key", "x-goog-api-key")))
@@ -210,7 +210,7 @@ async def _openai(
     parse: Callable[[JsonObject], Ask],
     rendering: Callable[[Ask], TextRendering],
 ) -> web.StreamResponse:
-    if request.content_type.startswith("multipart/"):
+    if request.headers.get(hdrs.CONTENT_TYPE, "")[:10].lower() == "multipart/":
         raise CallError("unsupported_media_type", "send the request as application/json")
     check_prefetch(request.headers)
     bounds = request.app[SERVING].bounds

@@ -6,7 +6,8 @@ import orjson
 from aiohttp import web
 
 from gateway.schema.json import JsonObject
-from gateway.web.serving import SERVING, Serving, json_response, shared_headers
+from gateway.web.received import shared_headers
+from gateway.web.serving import SERVING, Serving, json_response
 
 
 async def health(request: web.Request) -> web.Response:

@@ -13,21 +13,15 @@ from gateway.dialects.errors import error_frame
 from gateway.pipeline.accounting.account import settle
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Presented
-from gateway.pipeline.run import run
+from gateway.pipeline.run import Run
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Stream
 from gateway.web.calling import call_of
 from gateway.web.once import replayed
+from gateway.web.received import request_id_of, services_of, shared_headers
 from gateway.web.recording import Recording
 from gateway.web.rendering import Rendering, TextRendering
-from gateway.web.serving import (
-    REQUEST_ID,
-    SERVING,
-    Serving,
-    error_response,
-    shared_headers,
-)
-from gateway.web.snapshot import services_of
+from gateway.web.serving import SERVING, Serving, error_response
 from gateway.web.stream import EventStream
 from gateway.web.writing import (
     SSE,
@@ -52,7 +46,7 @@ async def answer_once(
         serving.once.find,
         request,
         services.identifier.identify(presented),
-        request[REQUEST_ID],
+        request_id_of(request),
         partial(_record, request, rendering, presented, services),
         wait_s=services.document.deadlines.total_s,
     )
@@ -82,7 +76,7 @@ async def _stream(request: web.Request, find: _Find, serving: Serving) -> web.St
             )
         await end_with(error, stream)
     except ConnectionError:
-        _log.debug("%s: the caller left", request[REQUEST_ID])
+        _log.debug("%s: the caller left", request_id_of(request))
     finally:
         serving.pinger.remove(stream)
         if reader is not None:
@@ -114,7 +108,7 @@ async def _answer(request: web.Request, find: _Find, serving: Serving) -> web.St
     except ConnectionError:
         if response is None:
             raise
-        _log.debug("%s: the caller left", request[REQUEST_ID])
+        _log.debug("%s: the caller left", request_id_of(request))
     finally:
         reader.leave()
     return response
@@ -160,7 +154,7 @@ async def _recorded(
         with call.watch:
             if rendering.ask.is_stream and isinstance(rendering, TextRendering):
                 recording.headers = lambda: stream_headers(request, rendering, call)
-                async with run(call, services) as reply:
+                async with Run(call, services) as reply:
                     await write(reply, recording, rendering, call, services)
             else:
                 await _record_body(request, rendering, call, services, recording)
@@ -176,10 +170,10 @@ async def _recorded(
 async def _record_body(
     request: web.Request, rendering: Rendering, call: Call, services: Services, recording: Recording
 ) -> None:
-    async with run(call, services) as reply:
+    async with Run(call, services) as reply:
         if isinstance(reply, Stream):
             media_type = reply.media_type
-            recording.headers = lambda: body_headers(request, media_type, rendering, call)
+            recording.headers = lambda: body_headers({}, request, media_type, rendering, call)
             async with aclosing(reply.chunks) as chunks:
                 async for chunk in chunks:
                     await recording.send(chunk)
@@ -187,5 +181,5 @@ async def _record_body(
             return
         media_type, body = await body_of(reply, rendering, call, services)
     await settle(call, services)
-    recording.headers = lambda: body_headers(request, media_type, rendering, call)
+    recording.headers = lambda: body_headers({}, request, media_type, rendering, call)
     await recording.send(body, is_whole=True)

@@ -26,9 +26,9 @@ from gateway.web.album import Album
 from gateway.web.base import public_base, reached_base
 from gateway.web.feeds import Feeds, may_appear
 from gateway.web.handlers import expected_target, parameters_of, presented_by, prompt_of_path
+from gateway.web.received import services_of, shared_headers
 from gateway.web.reply import answer
-from gateway.web.serving import SERVING, shared_headers
-from gateway.web.snapshot import services_of
+from gateway.web.serving import SERVING
 
 DEFAULT_MODEL = "flux"
 _DAY = "public, max-age=86400"

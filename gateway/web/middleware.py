@@ -6,19 +6,17 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from gateway.schema.failure import CallError
-from gateway.web.access import VARY
+from gateway.web.access import VARY, Access
+from gateway.web.received import RECEIVED, Received, request_id_of
 from gateway.web.serving import (
-    ACCESS,
     PLAIN,
-    REQUEST_ID,
     SERVING,
-    SHARED,
     X_REQUEST_ID,
     client_request_id,
     error_response,
     new_request_id,
 )
-from gateway.web.snapshot import hold, let_go
+from gateway.web.snapshot import Snapshot
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = logging.getLogger("dynagate.web")
@@ -28,42 +26,37 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 @web.middleware
 async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and the answer the headers that all have; answer preflights."""
-    shared = _name(request)
     snapshot = request.app[SERVING].snapshot
-    access = request[ACCESS] = snapshot.access
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None:
-        shared |= access.cors_headers(origin)
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        asked = request.headers.get("Access-Control-Request-Headers")
-        return web.Response(
-            status=204, headers={**shared, **access.preflight_headers(origin, asked)}
-        )
-    hold(request, snapshot)
+    received = _receive(request, snapshot, snapshot.access)
     try:
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None:
+            received.headers |= snapshot.access.cors_headers(origin)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            asked = request.headers.get("Access-Control-Request-Headers")
+            own = snapshot.access.preflight_headers(origin, asked)
+            return web.Response(status=204, headers={**received.headers, **own})
         return await handler(request)
     finally:
-        let_go(request)
+        received.let_go()
 
 
 @web.middleware
 async def name_admin_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, too; no page of any origin reads what the operator's paths say."""
-    _name(request)
     snapshot = request.app[SERVING].snapshot
-    request[ACCESS] = snapshot.admin_access
-    hold(request, snapshot)
+    received = _receive(request, snapshot, snapshot.admin_access)
     try:
         return await handler(request)
     finally:
-        let_go(request)
+        received.let_go()
 
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Check where the request comes from, and turn whatever is raised into this API's errors."""
     try:
-        request[ACCESS].check(request.headers)
+        request[RECEIVED].access.check(request.headers)
         return await handler(request)
     except CallError as error:
         return error_response(request, error)
@@ -72,20 +65,21 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ConnectionError:
         raise
     except Exception:  # noqa: BLE001 - the last resort: nothing of it may reach the caller.
-        _log.exception("%s: a bug in a handler", request[REQUEST_ID])
+        _log.exception("%s: a bug in a handler", request_id_of(request))
         return error_response(
             request, CallError("internal_error", "something went wrong here; it has been logged")
         )
 
 
-def _name(request: web.Request) -> dict[str, str]:
-    request_id = request[REQUEST_ID] = new_request_id()
-    shared: dict[str, str] = {X_REQUEST_ID: request_id, hdrs.VARY: VARY, **PLAIN}
+def _receive(request: web.Request, snapshot: Snapshot, access: Access) -> Received:
+    request_id = new_request_id()
+    headers: dict[str, str] = {X_REQUEST_ID: request_id, hdrs.VARY: VARY, **PLAIN}
     said = client_request_id(request)
     if said is not None:
-        shared["X-Client-Request-Id"] = said
-    request[SHARED] = shared
-    return shared
+        headers["X-Client-Request-Id"] = said
+    received = request[RECEIVED] = Received(request_id, said, headers, access, snapshot)
+    snapshot.services.users.enter()
+    return received
 
 
 def _as_call_error(request: web.Request, error: web.HTTPException) -> CallError:

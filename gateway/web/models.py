@@ -14,8 +14,8 @@ from gateway.pipeline.routing.target import Target
 from gateway.schema.failure import CallError
 from gateway.schema.json import JsonObject
 from gateway.web.handlers import presented_by
+from gateway.web.received import services_of
 from gateway.web.serving import card_json, json_response
-from gateway.web.snapshot import services_of
 
 MayUse = Callable[[str, Route], bool]
 """Says whether a caller may ask for a model by a name of its route."""

@@ -20,9 +20,9 @@ from gateway.web.base import public_base
 from gateway.web.form import form_of
 from gateway.web.handlers import presented_by
 from gateway.web.media import document_of
+from gateway.web.received import services_of
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING
-from gateway.web.snapshot import services_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from gateway import __version__
 from gateway.web.banner import limits_in_words
 from gateway.web.base import public_base
 from gateway.web.openapi import document
-from gateway.web.serving import shared_headers
-from gateway.web.snapshot import services_of
+from gateway.web.received import services_of, shared_headers
 from gateway.web.table import table_of
 
 _HTML = """<!doctype html>

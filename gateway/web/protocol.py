@@ -126,6 +126,11 @@ class Protocol(web.RequestHandler):
             if self._head_since is None:
                 self._head_since = self._loop.time()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Go on if reading was paused: aiohttp 3.14 resumes after each piece, for nothing."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def pause_writing(self) -> None:
         """Note since when the peer does not read."""
         self._stalled_since = self._loop.time()
@@ -177,16 +182,21 @@ class Protocol(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:  # Any: what async def means.
         """Return the coroutine that sends `resp`; what is no answer of ours is rendered as one."""
-        if not isinstance(resp, web.StreamResponse):
-            self.logger.error("a handler returned %s", type(resp).__name__)
-            resp = Answer(internal_error(), self._terms.render_error)
-        elif isinstance(resp, web.HTTPException) and resp.status >= 400:  # noqa: PLR2004  # A class of statuses.
-            resp = Answer(call_error(resp), self._terms.render_error)
+        if type(resp) is not web.Response:  # As most are; an abstract class asks for long.
+            resp = self._as_answer(resp)
         if self._is_last:
             resp.force_close()
         if self._is_body_broken:
             return self._finish_and_linger(request, resp, start_time)
         return super().finish_response(request, resp, start_time)
+
+    def _as_answer(self, resp: object) -> web.StreamResponse:
+        if not isinstance(resp, web.StreamResponse):
+            self.logger.error("a handler returned %s", type(resp).__name__)
+            return Answer(internal_error(), self._terms.render_error)
+        if isinstance(resp, web.HTTPException) and resp.status >= 400:  # noqa: PLR2004  # A class of statuses.
+            return Answer(call_error(resp), self._terms.render_error)
+        return resp
 
     def handle_error(
         self,

@@ -8,19 +8,15 @@ from aiohttp import web
 from gateway.pipeline.accounting.account import settle
 from gateway.pipeline.call import Call, Services
 from gateway.pipeline.identify import Presented
-from gateway.pipeline.run import run
+from gateway.pipeline.run import Run
 from gateway.schema.failure import CallError
 from gateway.schema.reply import Stream
 from gateway.web.calling import call_of
 from gateway.web.idempotent import answer_once
+from gateway.web.received import services_of, shared_headers
 from gateway.web.rendering import Rendering, TextRendering
 from gateway.web.sameness import IDEMPOTENCY_KEY
-from gateway.web.serving import (
-    SERVING,
-    error_response,
-    shared_headers,
-)
-from gateway.web.snapshot import services_of
+from gateway.web.serving import SERVING, error_response
 from gateway.web.stream import EventStream
 from gateway.web.writing import (
     body_headers,
@@ -64,7 +60,7 @@ async def _answered(
     """Answer with one body, or with bytes as they come."""
     response: web.StreamResponse | None = None
     try:
-        async with run(call, services) as reply:
+        async with Run(call, services) as reply:
             if isinstance(reply, Stream):
                 response = web.StreamResponse()
                 headers = _headers(request, reply.media_type, rendering, call)
@@ -94,9 +90,8 @@ async def _answered(
 def _headers(
     request: web.Request, media_type: str, rendering: Rendering, call: Call
 ) -> dict[str, str]:
-    headers = shared_headers(request)  # This request's own: filled, not copied.
-    headers |= body_headers(request, media_type, rendering, call)
-    return headers
+    # This request's own: filled, not copied.
+    return body_headers(shared_headers(request), request, media_type, rendering, call)
 
 
 async def _pour(reply: Stream, response: web.StreamResponse, request: web.Request) -> None:
@@ -116,7 +111,7 @@ async def _streamed(
     pinger = request.app[SERVING].pinger
     pinger.add(stream)
     try:
-        async with run(call, services) as reply:
+        async with Run(call, services) as reply:
             await write(reply, stream, rendering, call, services)
             await stream.end()
     except CallError as error:

@@ -19,15 +19,13 @@ from gateway.schema.failure import CallError
 from gateway.sdk.providers import ModelCard, Price
 from gateway.state.opening import State
 from gateway.state.shared import Shared
-from gateway.web.access import Access
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
 from gateway.web.once import Once
+from gateway.web.received import shared_headers
 from gateway.web.snapshot import Snapshot
 from gateway.web.stream import Pinger
 
-REQUEST_ID = web.RequestKey("request_id", str)
-SHARED = web.RequestKey("shared", dict[str, str])
 # Names of headers that every answer has: a plain string would be made an `istr` for each of them,
 # and a stream keeps those for as long as it lasts.
 X_REQUEST_ID, _X_CLIENT_REQUEST_ID = istr("X-Request-Id"), istr("X-Client-Request-Id")
@@ -94,8 +92,6 @@ class Serving:
 
 
 SERVING = web.AppKey("serving", Serving)
-ACCESS = web.RequestKey("access", Access)
-"""The rules of the listener that a request came to."""
 
 
 def new_request_id() -> str:
@@ -113,11 +109,6 @@ def client_request_id(request: web.Request) -> str | None:
     if not said or len(said) > MAX_CLIENT_ID_CHARS or not (said.isascii() and said.isprintable()):
         return None
     return said
-
-
-def shared_headers(request: web.Request) -> dict[str, str]:
-    """Return the headers that every answer to `request` carries."""
-    return request[SHARED]
 
 
 def json_response(
@@ -138,7 +129,7 @@ def error_response(
     """Return the error as this request's dialect says it."""
     headers = {**shared_headers(request), **error_headers(error)}
     if call is not None:
-        headers |= call_headers(call, is_openai=is_openai_path(request.path))
+        note_call(headers, call, is_openai=is_openai_path(request.path))
     body = b"" if request.method == "HEAD" else error_body(error)
     return web.Response(status=error.status, body=body, headers=headers)
 
@@ -148,9 +139,9 @@ def is_openai_path(path: str) -> bool:
     return path.startswith(("/v1", "/openai", "/api/openai"))
 
 
-def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
-    """Return what the answer's headers tell of the call: limits, who answered, what was dropped."""
-    headers: dict[str, str] = {_SERVER_TIMING: server_timing(call)}
+def note_call(headers: dict[str, str], call: Call, *, is_openai: bool) -> None:
+    """Add what headers tell of the call: limits, who answered, what was dropped."""
+    headers[_SERVER_TIMING] = server_timing(call)
     if call.lease is not None:
         window = call.lease.windows[0]
         limit, remaining = str(window.limit), str(window.remaining)
@@ -173,7 +164,6 @@ def call_headers(call: Call, *, is_openai: bool) -> dict[str, str]:
     _note_changes(call, headers)
     if call.client_request_id is not None:
         headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
-    return headers
 
 
 def _note_changes(call: Call, headers: dict[str, str]) -> None:

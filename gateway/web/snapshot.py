@@ -3,8 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from gateway.pipeline.call import Services
 from gateway.pipeline.routing.target import Connected
 from gateway.web.access import Access, admin_access
@@ -44,25 +42,3 @@ def snapshot_of(
         targets,
         generation,
     )
-
-
-SNAPSHOT = web.RequestKey("snapshot", Snapshot)
-
-
-def hold(request: web.Request, snapshot: Snapshot) -> None:
-    """Let the request have `snapshot`, whose providers stay connected until `let_go`."""
-    snapshot.services.users.enter()
-    request[SNAPSHOT] = snapshot
-
-
-def let_go(request: web.Request) -> None:
-    """End what `hold` began; a second time does nothing. Who reads for ever does so at once."""
-    snapshot: Snapshot | None = request.get(SNAPSHOT)
-    if snapshot is not None:
-        del request[SNAPSHOT]
-        snapshot.services.users.leave()
-
-
-def services_of(request: web.Request) -> Services:
-    """Return what the steps work with for this request: always the same."""
-    return request[SNAPSHOT].services

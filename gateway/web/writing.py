@@ -14,7 +14,7 @@ from gateway.schema.failure import CallError
 from gateway.schema.reply import Answer, Events, Frames, Made, Reply, Stream, Whole
 from gateway.web.feeds import Feeds
 from gateway.web.rendering import PublicRendering, Rendering, TextRendering, ThingRendering
-from gateway.web.serving import call_headers, is_openai_path
+from gateway.web.serving import is_openai_path, note_call
 from gateway.web.stream import EventStream
 
 NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-store"}
@@ -26,18 +26,26 @@ SSE: dict[str, str] = {
 
 
 def body_headers(
-    request: web.Request, media_type: str, rendering: Rendering, call: Call
+    headers: dict[str, str],
+    request: web.Request,
+    media_type: str,
+    rendering: Rendering,
+    call: Call,
 ) -> dict[str, str]:
-    """Return the headers of an answer in one body, or of bytes as they come."""
-    of_call = call_headers(call, is_openai=is_openai_path(request.path))
-    return {hdrs.CONTENT_TYPE: media_type, **NO_STORE, **of_call, **rendering.headers()}
+    """Add the headers of an answer in one body, or of bytes as they come; return all."""
+    headers[hdrs.CONTENT_TYPE] = media_type
+    headers |= NO_STORE
+    note_call(headers, call, is_openai=is_openai_path(request.path))
+    headers |= rendering.headers()
+    return headers
 
 
 def stream_headers(request: web.Request, rendering: Rendering, call: Call) -> dict[str, str]:
     """Return the headers of an answer in events."""
-    of_call = call_headers(call, is_openai=is_openai_path(request.path))
+    headers = {**SSE}
+    note_call(headers, call, is_openai=is_openai_path(request.path))
     own = {name: text for name, text in rendering.headers().items() if name != "Cache-Control"}
-    return {**SSE, **of_call, **own}
+    return headers | own
 
 
 async def end_with(error: CallError, stream: EventStream) -> None:

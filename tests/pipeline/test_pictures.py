@@ -10,7 +10,7 @@ from PIL import Image
 
 from gateway.pipeline.call import Call
 from gateway.pipeline.identify import Presented
-from gateway.pipeline.run import run
+from gateway.pipeline.run import Run
 from gateway.pipeline.watch import Watch
 from gateway.schema.ask import Ask, Feature, Request
 from gateway.schema.failure import CallError
@@ -71,7 +71,7 @@ async def made(
     started = serving.services.clock.monotonic()
     with Watch(serving.watches, task, PATIENCE_S) as watch:
         call = Call("req_1", ask, Presented("127.0.0.1"), watch, started, started + PATIENCE_S)
-        async with run(call, serving.services) as reply:
+        async with Run(call, serving.services) as reply:
             assert isinstance(reply, Made)
             assert isinstance(reply.thing, ImageAnswer)
             return reply.thing.images

@@ -83,8 +83,8 @@ def account(call: Call, services: Services) -> None:
     if usage is not None:
         fields["input_tokens"], fields["output_tokens"] = tokens
     if call.cost is not None:
-        fields |= _bill(usage, call.cost)
-    fields |= _besides(call)
+        _note_bill(fields, usage, call.cost)
+    _note_besides(fields, call)
     if call.error is not None:
         fields["code"], fields["failure"] = call.error.code, call.error.failure
     if call.is_aborted:
@@ -105,9 +105,8 @@ def _measure(call: Call, services: Services) -> None:
         services.metrics.failed(tried.target.connected.label, tried.failure)
 
 
-def _besides(call: Call) -> JsonObject:
-    """Return what there is to say of the cache, of guards, and of further attempts."""
-    said: JsonObject = {}
+def _note_besides(said: JsonObject, call: Call) -> None:
+    """Add what there is to say of the cache, of guards, and of further attempts."""
     if call.recall is not None:
         said["cache"] = call.recall.result
         if call.recall.shared_with:
@@ -118,7 +117,6 @@ def _besides(call: Call) -> JsonObject:
         said["failed_attempts"] = [f"{t.target.label}: {t.failure}" for t in call.tried]
     if call.hedged:
         said["hedged"] = call.hedged
-    return said
 
 
 def _note_speed(call: Call, tokens: tuple[int, int], now: float) -> None:
@@ -130,12 +128,12 @@ def _note_speed(call: Call, tokens: tuple[int, int], now: float) -> None:
         call.target.health.wrote(written, now - call.first_at)
 
 
-def _bill(usage: Usage | None, cost: Cost) -> JsonObject:
-    """Return what there is to say of a call's cost; nothing of one that is free."""
-    bill: JsonObject = {"is_estimated": True} if usage and usage.is_estimated else {}
+def _note_bill(said: JsonObject, usage: Usage | None, cost: Cost) -> None:
+    """Add what there is to say of a call's cost; nothing of one that is free."""
+    if usage is not None and usage.is_estimated:
+        said["is_estimated"] = True
     if cost.version:
-        bill["cost_usd_micros"] = cost.usd_micros
-    return bill
+        said["cost_usd_micros"] = cost.usd_micros
 
 
 def _status(call: Call) -> int:

@@ -58,8 +58,12 @@ async def ask(services: Services, call: Call, target: Target, number: int) -> Re
         document = call.ask.document
         said = (fields_of(knob, document) for knob in call.dropped_params)
         call.dropped_fields = tuple(chain.from_iterable(said))
-    heard = await _lend(call, target, services)
-    return heard or await _try(call, target, number, services)
+    call.request = call.voice = None
+    if call.ask.links or not call.ask.needs <= target.features:
+        heard = await _lend(call, target, services)
+        if heard is not None:
+            return heard
+    return await _try(call, target, number, services)
 
 
 async def _lend(call: Call, target: Target, services: Services) -> Reply | None:
@@ -67,7 +71,6 @@ async def _lend(call: Call, target: Target, services: Services) -> Reply | None:
 
     Before the target's gate: who hears may stand behind the same one.
     """
-    call.request = call.voice = None
     if call.ask.links and not call.fetched and _are_fetched_here(call.ask, target):
         call.fetched = await links.fetch(call, services)
     lacking = call.ask.needs - target.features
