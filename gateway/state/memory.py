@@ -74,10 +74,12 @@ class MemoryCounters:
     async def take(self, demand: Demand) -> MemoryLease | Refused:
         """Count one call against its windows and the calls in flight, or none of them."""
         now = self._clock.monotonic()
-        found = [self._find(share, now) for share in demand.shares]
-        for share, counted in zip(demand.shares, found, strict=True):
+        found = []
+        for share in demand.shares:
+            counted = self._find(share, now)
             if (counted.used if counted else 0) + share.amount > share.limit:
                 return Refused(share.name, self._window(share, counted, now))
+            found.append(counted)
         running = self._in_flight.get(demand.key, 0)
         if running >= demand.concurrent:
             return Refused(CONCURRENT, self._window(demand.shares[0], found[0], now))

@@ -193,8 +193,10 @@ def presented_by(request: web.Request, api_key: object = None) -> Presented:
     secrets += [headers[name] for name in _KEY_HEADERS if name in headers]
     if isinstance(api_key, str):
         secrets.append(api_key)
-    forwarded = headers.getall(hdrs.X_FORWARDED_FOR, None)
-    return Presented(request.remote or "", ",".join(forwarded) if forwarded else "", tuple(secrets))
+    forwarded = ""
+    if hdrs.X_FORWARDED_FOR in headers:
+        forwarded = ",".join(headers.getall(hdrs.X_FORWARDED_FOR))
+    return Presented(request.remote or "", forwarded, tuple(secrets))
 
 
 def expected_target(ask: Ask, caller: Caller, services: Services) -> Target:
