@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Collection
 
-from gateway.config.document import Document
 from gateway.pipeline.limits.gone_plans import gone_plans
+from gateway.pipeline.routing.route import Router
 from gateway.pipeline.routing.target import look_by
 from gateway.state.keys import Keys
 from gateway.telemetry import logs
@@ -13,7 +13,7 @@ from gateway.web.snapshot import Snapshot
 _log = logging.getLogger("dynagate")
 
 
-def carry_over(now: Snapshot, before: Document, connected_anew: Collection[str]) -> None:
+def carry_over(now: Snapshot, before: Snapshot, connected_anew: Collection[str]) -> None:
     """Let what `now` shares with the configuration `before` go on by its own document.
 
     Targets of providers that were `connected_anew` need not rest any longer. Never waits.
@@ -27,8 +27,22 @@ def carry_over(now: Snapshot, before: Document, connected_anew: Collection[str])
     health.has_opened.set()  # Whoever looks at targets may have to look at others now.
     health.keep_only(now.targets, [route.name for route in services.router.routes])
     health.end_rests([name for name in now.targets if _is_of(name, connected_anew)])
-    if document.logs != before.logs:
+    _carry_budgets(services.router, before.services.router)
+    if document.logs != before.services.document.logs:
         logs.adjust(document.logs, services.redact, services.log)
+
+
+def _carry_budgets(now: Router, before: Router) -> None:
+    """Let models go on with what is left of their hedges' and shadows' budgets."""
+    known = {route.name: route for route in before.routes}
+    for route in now.routes:
+        was = known.get(route.name)
+        if was is None:
+            continue
+        if route.hedge is not None and was.hedge is not None:
+            route.hedge.go_on_from(was.hedge)
+        if route.shadow is not None and was.shadow is not None:
+            route.shadow.go_on_from(was.shadow)
 
 
 def begin_looks(now: Snapshot) -> None:

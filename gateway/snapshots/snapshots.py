@@ -122,7 +122,7 @@ class Snapshots:
         self._next = None
         _release(prepared.connections.values())
         if self._current is not None:
-            carry_over(self._current.snapshot, self._current.document, ())
+            carry_over(self._current.snapshot, self._current.snapshot, ())
 
     def begin(self, prepared: Prepared, serving: Serving) -> None:
         """Put the first configuration in force, which `serving` has already."""
@@ -143,7 +143,7 @@ class Snapshots:
         for name, connection in prepared.connections.items():
             connection.provider = prepared.providers[name]
             self._connector.adjust(prepared.snapshot.connected[name].gate, connection.provider)
-        carry_over(prepared.snapshot, before.document, prepared.anew)
+        carry_over(prepared.snapshot, before.snapshot, prepared.anew)
         serving.snapshot = prepared.snapshot
         self._tell(prepared.snapshot, before.snapshot)
 

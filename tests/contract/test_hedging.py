@@ -22,6 +22,7 @@ from gateway.testing.upstream import (
 )
 from tests.contract.asking import Asker, Reply, assert_broken_off, assert_refused, gate_of, knock
 from tests.contract.conftest import Begin
+from tests.contract.reloading import reloadable
 from tests.contract.test_hangup import request
 from tests.contract.test_ledger import entries_of
 from tests.docs.pages import blocks, page, section
@@ -477,3 +478,25 @@ async def test_a_thousand_late_calls_are_a_thousand_answers(
     assert sum(one.words == "hello" and one.is_done for one in answers) == 1000
     assert len(second.requests) == 1000
     await free(caller)
+
+
+async def test_what_is_left_of_the_budget_is_left_after_a_reload(
+    begin: Begin, upstream: FakeUpstream, second: FakeUpstream, tmp_path: Path
+) -> None:
+    models = {"openai": model({**SOON, "budget_percent": 0, "floor": "1/day"})}
+    file = await reloadable(begin, upstream, tmp_path, second, models=models)
+    upstream.will(hang_before_head())
+    second.will(reply("one two"))
+    hedged = await file.caller.chat()
+
+    await file.reloaded(second, models=models, deadlines={"total_s": 30})
+    answered = asyncio.Event()
+    upstream.will(later(answered, reply("late")))
+    late = asyncio.create_task(file.caller.chat())
+    await becomes(lambda: len(upstream.requests) == 2)
+    await asyncio.sleep(0.05)  # Five times what it is hedged after.
+    answered.set()
+
+    assert hedged.headers["X-Provider"] == "second"
+    assert (await late).headers["X-Provider"] == "up"
+    assert len(second.requests) == 1

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config.hedging import Hedge, Shadow
 from gateway.pipeline.attempts.retries import RetryBudget
+from gateway.pipeline.users import Users
 from gateway.sdk.providers import Clock
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ class Hedging:
         usd = settings.max_cost_usd
         self.max_cost_usd_micros = None if usd is None else usd * _MICROS
 
+    def go_on_from(self, before: "Hedging") -> None:
+        """Go on with what is left of the budget `before` a reload."""
+        self.budget = before.budget
+        self.budget.adjust(self._settings)
+
     def after_s(self, target: "Target", *, is_stream: bool) -> float | None:
         """Return how long `target` may keep a caller waiting; None: nobody can say yet."""
         health, settings = target.health, self._settings
@@ -36,8 +42,12 @@ class Hedging:
 class Shadowing:
     """What a model's `shadow` says, and how many copies are under way at this process."""
 
-    __slots__ = ("settings", "under_way")
+    __slots__ = ("copies", "settings")
 
     def __init__(self, settings: Shadow) -> None:
         self.settings = settings
-        self.under_way = 0
+        self.copies = Users()
+
+    def go_on_from(self, before: "Shadowing") -> None:
+        """Count the copies that are under way since `before` a reload, too."""
+        self.copies = before.copies

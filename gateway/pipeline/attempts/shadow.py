@@ -67,10 +67,11 @@ def _can_answer(target: Target, call: Call) -> bool:
 class Copy:
     """One call asked once more. Its request is its own, since the call drops it once answered."""
 
-    __slots__ = ("_ask", "_first_at", "_said", "_shadowing", "_target")
+    __slots__ = ("_ask", "_copies", "_said", "_shadowing", "_target")
 
     def __init__(self, shadowing: Shadowing, target: Target, copied: Ask) -> None:
         self._shadowing = shadowing
+        self._copies = shadowing.copies
         self._target = target
         self._ask = copied
         self._said = Said()
@@ -81,24 +82,21 @@ class Copy:
 
     def _start(self, call: Call, services: Services) -> None:
         shadowing, figures = self._shadowing, services.metrics.besides
-        is_free = shadowing.under_way < shadowing.settings.concurrent
+        is_free = self._copies.count < shadowing.settings.concurrent
         if not is_free or not services.ledger.is_open:
             figures.shadowed(call.route_name, "skipped")
             return
-        shadowing.under_way += 1
+        self._copies.enter()
         took_s = services.clock.monotonic() - call.started
         try:
             services.background.start("shadow", self._asked(call, took_s, services))
         except RuntimeError:  # The process is at its limit.
-            self._left()
+            self._copies.leave()
             figures.shadowed(call.route_name, "skipped")
 
     async def _asked(self, call: Call, took_s: float, services: Services) -> None:
         with services.users.held():
             await self._run(call, took_s, services)
-
-    def _left(self) -> None:
-        self._shadowing.under_way -= 1
 
     async def _run(self, call: Call, took_s: float, services: Services) -> None:
         task = asyncio.current_task()
@@ -118,7 +116,7 @@ class Copy:
         except CallError as error:
             copied.error = error
         finally:
-            self._left()
+            self._copies.leave()
         self._compare(call, took_s, copied, said, services)
 
     def _call(self, call: Call, task: asyncio.Task[Any], services: Services) -> Call:
