@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.bench.processes import free_port, running
 from tests.bench.targets import environ
-from tests.faults import stand_in
 from tests.faults.served import ADMIN_SECRET, Served, session
+from tests.faults.stand_in.application import application, listening
 from tests.running import run_gateway
 
 UPSTREAM_KEY = "sk-canary-upstream"
@@ -157,8 +157,8 @@ def stood_in(*defects: str, is_process: bool = False) -> Serve:
             async with _process(words, document, folder, environ(folder)) as served:
                 yield served
             return
-        app = stand_in.application(flawed)
-        async with stand_in.listening(app, flawed, 0) as port, session() as client:
+        app = application(flawed)
+        async with listening(app, flawed, 0) as port, session() as client:
             yield Served(client, port, port, os.getpid(), lambda: "")
 
     return serve

@@ -1,0 +1,41 @@
+"""Whom the stand-in lets in: so many calls, and so many at once, for each caller."""
+
+import asyncio
+
+from aiohttp import web
+
+from tests.faults.stand_in.settings import Settings
+
+
+class Admission:
+    """Counts the calls of each caller."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._defects = settings.defects
+        self._used: dict[str, int] = {}
+        self._inside: dict[str, int] = {}
+
+    def caller(self, request: web.Request) -> str:
+        """Return who is counted."""
+        if "trusts_forwarded" in self._defects:
+            return request.headers.get("X-Forwarded-For", request.remote or "")
+        return request.remote or ""
+
+    async def take(self, who: str) -> int | None:
+        """Count a call; return how many are left, or None if there is no room for it."""
+        used = self._used.get(who, 0)
+        if used >= self._settings.requests:
+            return None
+        if self._inside.get(who, 0) >= self._settings.concurrent:
+            return None
+        if "counts_late" in self._defects:
+            await asyncio.sleep(0.01)
+        self._used[who] = used + 1
+        self._inside[who] = self._inside.get(who, 0) + 1
+        return self._settings.requests - self._used[who]
+
+    def leave(self, who: str, *, is_gone: bool = False) -> None:
+        """Give the place back; `is_gone` says that the caller hung up."""
+        if not (is_gone and "leaks_slot" in self._defects):
+            self._inside[who] -= 1

@@ -1,0 +1,47 @@
+"""How the stand-in reads what it is asked."""
+
+import asyncio
+import json
+import sys
+import time
+import zlib
+from typing import Any
+
+from aiohttp import web
+
+from tests.faults.stand_in.settings import Settings
+
+
+async def question(request: web.Request, settings: Settings) -> dict[str, Any]:
+    """Return a question's document; raise what the body is not, or aiohttp's refusal of it."""
+    defects = settings.defects
+    if request.headers.get("Content-Encoding") and "inflates" not in defects:
+        raise web.HTTPUnsupportedMediaType
+    body = await _body(request, settings)
+    if request.headers.get("Content-Encoding"):
+        body = zlib.decompress(body, wbits=31)
+    if "blocks" in defects:
+        time.sleep(len(body) / 1024 / 1024)  # noqa: ASYNC251 - that is the defect.
+    asked = json.loads(body)
+    if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
+        msg = "not a question"
+        raise TypeError(msg)
+    body.decode()
+    json.dumps(asked, ensure_ascii=False).encode()  # Lone surrogates.
+    return asked
+
+
+async def _body(request: web.Request, settings: Settings) -> bytes:
+    most = sys.maxsize if "no_size_limit" in settings.defects else settings.asked_bytes
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=most)
+    body = b""
+    try:
+        async with asyncio.timeout(settings.body_s):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > most:
+                    raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=len(body))
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    return body
