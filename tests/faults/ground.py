@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,9 @@ def stood_in(*defects: str, is_process: bool = False) -> Serve:
         flawed = {**document, "defects": defects}
         if is_process:
             words = ["-m", "tests.faults.stand_in", _written(flawed, folder)]
-            async with _process(words, document, folder, environ(folder)) as served:
-                yield served
+            async with _process(words, flawed, folder, environ(folder)) as served:
+                # It has one listener for all.
+                yield replace(served, admin_port=served.port)
             return
         app = application(flawed)
         async with listening(app, flawed, 0) as port, session() as client:

@@ -15,6 +15,7 @@ from tests.faults.stand_in.admission import Admission
 from tests.faults.stand_in.asked import question
 from tests.faults.stand_in.attempts import Attempts
 from tests.faults.stand_in.errors import UpstreamFailedError, refusal
+from tests.faults.stand_in.keys import KeyRing
 from tests.faults.stand_in.settings import Settings
 from tests.faults.stand_in.targets import Targets
 
@@ -26,6 +27,7 @@ class StandIn:
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._settings = settings
+        self.keys = KeyRing(settings)
         self._admission = Admission(settings)
         self._targets = Targets(settings)
         self._attempts = Attempts(settings, session)
@@ -35,6 +37,8 @@ class StandIn:
         """Answer one question."""
         if self.is_draining:
             return refusal(503, "stopping")
+        if (refused := self.keys.refused(request)) is not None:
+            return refused
         try:
             asked = await question(request, self._settings)
         except (ValueError, TypeError, RecursionError) as error:
@@ -99,6 +103,12 @@ def application(document: Mapping[str, Any]) -> web.Application:
     async def health(_request: web.Request) -> web.StreamResponse:
         return web.Response(text="ok", status=503 if app[key].is_draining else 200)
 
+    async def make_key(request: web.Request) -> web.StreamResponse:
+        return await app[key].keys.create(request)
+
+    async def revoke_key(request: web.Request) -> web.StreamResponse:
+        return await app[key].keys.revoke(request)
+
     async def drain(_app: web.Application) -> None:
         app[key].is_draining = True
 
@@ -106,6 +116,8 @@ def application(document: Mapping[str, Any]) -> web.Application:
     app.router.add_post("/v1/chat/completions", chat)
     app.router.add_get("/health", health)
     app.router.add_get("/health/readiness", health)
+    app.router.add_post("/admin/keys", make_key)
+    app.router.add_delete("/admin/keys/{id}", revoke_key)
     app.on_shutdown.append(drain)
     return app
 

@@ -30,6 +30,7 @@ class Settings:
     requests: int
     """What a caller may ask altogether."""
     concurrent: int
+    demands_key: bool
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
@@ -55,4 +56,5 @@ class Settings:
             cooldown_s=health["cooldown_s"],
             requests=int(limits["requests"].partition("/")[0]),
             concurrent=limits["concurrent"],
+            demands_key=document.get("auth", {}).get("mode") == "keys",
         )
