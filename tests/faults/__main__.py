@@ -2,7 +2,7 @@
 
 Prints a line for each row: what was done, what was reached, what is asked for, and `ok` or `MISS`.
 Latencies may be five times their target, since the machine does other things, too. The exit code
-is 1 when a row is missed.
+is 1 when a row is missed, or cannot be run here.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tests.bench.processes import raise_descriptor_limit
 from tests.faults import readme
 from tests.faults.ground import Ground, as_process
 from tests.faults.matrix import ROWS, folder_of, reached
-from tests.faults.row import Reached, Row
+from tests.faults.row import CannotRunError, Reached, Row
 
 _INTERRUPTED = 130
 
@@ -43,11 +43,14 @@ def main() -> int:
         return _INTERRUPTED
     if options.write:
         readme.write(results)
-    missed = [row.id for row, result in results if not result.is_met]
-    _say(f"{len(results) - len(missed)} of {len(results)} ok")
+    missed = [row.id for row, result in results if result.is_run and not result.is_met]
+    not_run = [row.id for row, result in results if not result.is_run]
+    _say(f"{sum(result.is_met for _, result in results)} of {len(results)} ok")
     if missed:
         _say(f"missed: {', '.join(missed)}")
-    return 1 if missed else 0
+    if not_run:
+        _say(f"NOT RUN: {', '.join(not_run)}")
+    return 1 if missed or not_run else 0
 
 
 async def _run(rows: Sequence[Row], options: argparse.Namespace) -> list[tuple[Row, Reached]]:
@@ -56,19 +59,27 @@ async def _run(rows: Sequence[Row], options: argparse.Namespace) -> list[tuple[R
         for row in rows:
             begun = time.monotonic()
             own = folder_of(row, Path(folder))
-            more = {"PYTHONPATH": str(row.plugin(own))} if row.plugin else {}
-            ground = Ground(
-                partial(as_process, descriptors=row.descriptors, environment=more),
-                own,
-                requests=options.requests,
-                minutes=options.minutes,
-            )
-            result = await reached(row, ground)
+            result = await _reached(row, own, options)
             results.append((row, result))
-            mark = "ok  " if result.is_met else "MISS"
+            mark = "ok  " if result.is_met else "MISS" if result.is_run else "NOT RUN"
             took_s = time.monotonic() - begun
             _say(f"{mark} {row.id}  {row.fault}: {result.figure} ({row.target})  {took_s:.0f} s")
     return results
+
+
+async def _reached(row: Row, folder: Path, options: argparse.Namespace) -> Reached:
+    """Check a row before a gateway with what it needs; without that it is not run."""
+    try:
+        environment = row.environment(folder) if row.environment else {}
+    except CannotRunError as error:
+        return Reached(f"not run: {error}", is_met=False, is_run=False)
+    ground = Ground(
+        partial(as_process, descriptors=row.descriptors, environment=environment),
+        folder,
+        requests=options.requests,
+        minutes=options.minutes,
+    )
+    return await reached(row, ground)
 
 
 def _wanted(names: Sequence[str] | None) -> list[Row]:

@@ -147,15 +147,18 @@ async def within(document: Mapping[str, Any], folder: Path) -> AsyncGenerator[Se
             logging.getLogger().removeHandler(heard)
 
 
-def stood_in(*defects: str, is_process: bool = False) -> Serve:
-    """Serve by the stand-in that has these defects."""
+def stood_in(
+    *defects: str, is_process: bool = False, environment: Mapping[str, str] | None = None
+) -> Serve:
+    """Serve by the stand-in that has these defects; `environment` is for a process of its own."""
 
     @asynccontextmanager
     async def serve(document: Mapping[str, Any], folder: Path) -> AsyncGenerator[Served]:
         flawed = {**document, "defects": defects}
         if is_process:
             words = ["-m", "tests.faults.stand_in", _written(flawed, folder)]
-            async with _process(words, flawed, folder, environ(folder)) as served:
+            own = {**environ(folder), **(environment or {})}
+            async with _process(words, flawed, folder, own) as served:
                 # It has one listener for all.
                 yield replace(served, admin_port=served.port)
             return

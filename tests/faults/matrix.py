@@ -16,6 +16,7 @@ from tests.faults import (
     quota,
     security,
     soak,
+    stepped_clock,
     upstream_breaks,
     upstream_content,
 )
@@ -28,6 +29,7 @@ _GROUPS = (
     client_pace,
     client_input,
     quota,
+    stepped_clock,
     security,
     key_timing,
     feed,

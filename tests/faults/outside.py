@@ -60,15 +60,15 @@ _METADATA = "Metadata-Version: 2.1\nName: dynagate-bad\nVersion: 1.0\n"
 _ENTRY = "[dynagate]\nbad = dynagate_bad\n"
 
 
-def bad_plugin(folder: Path) -> Path:
-    """Write a distribution whose provider does what none should; return where it is."""
+def bad_plugin(folder: Path) -> Mapping[str, str]:
+    """Write a distribution whose provider does what none should; return how it is found."""
     place = folder / "plugins"
     information = place / "dynagate_bad-1.0.dist-info"
     information.mkdir(parents=True)
     (place / "dynagate_bad.py").write_text(_PLUGIN)
     (information / "METADATA").write_text(_METADATA)
     (information / "entry_points.txt").write_text(_ENTRY)
-    return place
+    return {"PYTHONPATH": str(place)}
 
 
 async def _x01(ground: Ground) -> Reached:
@@ -308,7 +308,7 @@ ROWS = (
         "a plugin raises, hangs, says nothing or nonsense",
         "502 or 504, nothing leaks, others are answered",
         _x01,
-        plugin=bad_plugin,
+        environment=bad_plugin,
         weakness={"deadlines": {"first_token_s": 600, "total_s": 600}},
     ),
     Row(

@@ -41,6 +41,6 @@ def about() -> str:
 
 
 def _line(row: Row, result: Reached) -> str:
-    mark = "" if result.is_met else "MISSED: "
+    mark = "MISSED: " if result.is_run and not result.is_met else ""
     cells = (row.id, row.fault, mark + result.figure, row.target)
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -8,12 +8,18 @@ from typing import Any
 from tests.faults.ground import Ground
 
 
+class CannotRunError(Exception):
+    """What a row needs and this machine has not; it says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """What a check came to; `is_met` says whether that is good enough."""
 
     figure: str
     is_met: bool
+    is_run: bool = True
+    """Without it the figure says what is missing here; such a row is never met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,10 @@ class Row:
     """Where the stand-in is not enough: a configuration with which the gateway itself misses."""
     descriptors: int | None = None
     """How many files its gateway may open."""
-    plugin: Callable[[Path], Path] | None = None
-    """Writes a distribution into a folder, and returns where its gateway is to find it."""
+    environment: Callable[[Path], Mapping[str, str]] | None = None
+    """Makes in a folder what its gateway needs, and returns the variables that tell it where.
+
+    Raises `CannotRunError`.
+    """
     most_s: float = 60.0
     """After this it has failed."""

@@ -3,6 +3,7 @@
 Rows of counts and order face a stand-in of this process; the others one of its own, slowly.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.faults.ground import Ground, as_process, stood_in
 from tests.faults.matrix import ROWS, reached
-from tests.faults.row import Row
+from tests.faults.row import CannotRunError, Row
 
 HANGING = {"no_idle", "stock_server", "leaks_slot", "no_body_timeout"}
 """With these a check waits for what never comes: only its deadline ends it."""
@@ -37,7 +38,9 @@ async def test_a_defect_of_the_stand_in_makes_the_row_miss(
     row: Row, defect: str, tmp_path: Path
 ) -> None:
     defects = (defect,) if defect else ()
-    serve = stood_in(*defects, is_process=not row.is_counted)
+    serve = stood_in(
+        *defects, is_process=not row.is_counted, environment=_environment(row, tmp_path)
+    )
     ground = Ground(
         serve,
         tmp_path,
@@ -52,6 +55,14 @@ async def test_a_defect_of_the_stand_in_makes_the_row_miss(
     assert result.is_met is (not defect), result.figure
 
 
+def _environment(row: Row, folder: Path) -> Mapping[str, str]:
+    """Return what the row needs here; the test is skipped, and says why, where that is missing."""
+    try:
+        return row.environment(folder) if row.environment else {}
+    except CannotRunError as error:
+        pytest.skip(str(error))
+
+
 WEAK = [row for row in ROWS.values() if row.weakness]
 
 
@@ -59,8 +70,7 @@ WEAK = [row for row in ROWS.values() if row.weakness]
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("row", WEAK, ids=lambda row: row.id)
 async def test_a_weak_configuration_makes_the_row_miss(row: Row, tmp_path: Path) -> None:
-    environment = {"PYTHONPATH": str(row.plugin(tmp_path))} if row.plugin else {}
-    serve = partial(as_process, environment=environment)
+    serve = partial(as_process, environment=_environment(row, tmp_path))
     ground = Ground(serve, tmp_path, scale=0.2, weakness=row.weakness)
 
     result = await reached(row, ground, most_s=45)

@@ -3,10 +3,12 @@
 `make faults` runs all of them against one of its own.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.faults.__main__ import main
 from tests.faults.ground import Ground, within
 from tests.faults.matrix import ROWS
 from tests.faults.row import Row
@@ -21,6 +23,21 @@ async def test_the_gateway_withstands(row: Row, tmp_path: Path) -> None:
     result = await row.check(ground)
 
     assert result.is_met, result.figure
+
+
+def test_a_row_that_cannot_be_run_here_is_told_and_is_no_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")  # No compiler is found.
+    monkeypatch.setattr(sys, "argv", ["faults", "--only", "Q05"])
+
+    code = main()
+
+    said = capsys.readouterr().out
+    assert code == 1
+    assert said.startswith("NOT RUN Q05")
+    assert "not run: needs Linux and a C compiler" in said
+    assert said.endswith("0 of 1 ok\nNOT RUN: Q05\n")
 
 
 def test_every_row_can_fail_and_says_what_it_wants() -> None:

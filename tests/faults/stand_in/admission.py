@@ -1,6 +1,7 @@
 """Whom the stand-in lets in: so many calls, and so many at once, for each caller."""
 
 import asyncio
+import time
 
 from aiohttp import web
 
@@ -14,6 +15,9 @@ class Admission:
         self._settings = settings
         self._defects = settings.defects
         self._used: dict[str, int] = {}
+        self._ends: dict[str, float] = {}
+        """When the window of a caller does."""
+        self._now = time.time if "counts_by_wall" in self._defects else time.monotonic
         self._inside: dict[str, int] = {}
 
     def caller(self, request: web.Request) -> str:
@@ -24,6 +28,10 @@ class Admission:
 
     async def take(self, who: str) -> int | None:
         """Count a call; return how many are left, or None if there is no room for it."""
+        now = self._now()
+        if self._ends.get(who, now) <= now:
+            self._used.pop(who, None)
+            self._ends[who] = now + self._settings.period_s
         used = self._used.get(who, 0)
         if used >= self._settings.requests:
             return None

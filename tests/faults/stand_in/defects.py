@@ -30,6 +30,7 @@ Defect = Literal[
     "drains_for_ever",  # told to stop it waits until all is over
     "no_pool",  # as many connections as there are callers
     "blocks",  # the loop waits while it thinks
+    "counts_by_wall",  # windows begin and end by the wall clock
     "compares_slowly",  # a key is compared with those that are known, letter by letter
     "tells_revoked",  # a key that was one is told from what never was
 ]

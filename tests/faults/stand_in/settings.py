@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+_PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _LARGE = 1024 * 1024
 
 
@@ -28,7 +29,8 @@ class Settings:
     """After so many in a row a target rests for `cooldown_s`."""
     cooldown_s: float
     requests: int
-    """What a caller may ask altogether."""
+    """What a caller may ask in `period_s`."""
+    period_s: int
     concurrent: int
     demands_key: bool
 
@@ -42,6 +44,7 @@ class Settings:
         deadlines = document.get("deadlines", {})
         health = {"failures": 5, "cooldown_s": 5.0, **document.get("health", {})}
         limits = document["limits"]["anonymous"]
+        count, _, period = limits["requests"].partition("/")
         body_bytes = bounds.get("body_bytes", 20 * _LARGE)
         return cls(
             defects=defects,
@@ -54,7 +57,8 @@ class Settings:
             first_s=None if is_patient else deadlines.get("first_token_s", 60),
             failures=health["failures"],
             cooldown_s=health["cooldown_s"],
-            requests=int(limits["requests"].partition("/")[0]),
+            requests=int(count),
+            period_s=_PERIODS_S[period],
             concurrent=limits["concurrent"],
             demands_key=document.get("auth", {}).get("mode") == "keys",
         )
