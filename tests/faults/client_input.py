@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 import orjson
@@ -91,6 +92,9 @@ async def _c05(ground: Ground) -> Reached:
 
 
 _REFUSED = (b"HTTP/1.1 4", b"HTTP/1.0 4")
+_SMUGGLED = b"GET /text/smuggled HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_CLOSED_S = 5
+"""A connection that is open for so long after a refusal was not closed."""
 
 
 async def _c06(ground: Ground) -> Reached:
@@ -100,9 +104,10 @@ async def _c06(ground: Ground) -> Reached:
         for vector in MALFORMED.values():
             data = vector.replace(b"/evil", b"/text/evil").replace(b": x\r\n", b": localhost\r\n")
             async with served.wire() as wire:
-                await wire.send(data + b"GET /text/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                answer = await wire.rest(20)
-                refused += answer.startswith(_REFUSED) and answer.count(b"\r\n\r\n") == 1
+                await wire.send(data + _SMUGGLED)
+                with suppress(TimeoutError):
+                    answer = await wire.rest(_CLOSED_S)
+                    refused += answer.startswith(_REFUSED) and answer.count(b"\r\n\r\n") == 1
         executed = len(upstream.requests)
         traces = served.traces
     return Reached(
@@ -205,6 +210,7 @@ ROWS = (
         "refused and closed, 0 executed",
         _c06,
         is_counted=True,
+        defects=("stock_server",),
     ),
     Row(
         "C07",
@@ -212,6 +218,7 @@ ROWS = (
         "no header down or up",
         _c07,
         is_counted=True,
+        defects=("echoes_raw",),
     ),
     Row(
         "C08",
@@ -219,5 +226,6 @@ ROWS = (
         "prompts are words, never paths",
         _c08,
         is_counted=True,
+        defects=("opens_paths",),
     ),
 )

@@ -170,8 +170,6 @@ _OTHERS = ("/api/generate_response",)
 async def _c09(ground: Ground) -> Reached:
     """Send 2,000 requests on one connection and read no answer, four callers at once."""
     ask = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    if len(ground.dialects) == 1:
-        ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
         await served.get("/openapi.json")
         before = served.forget_peak()
@@ -180,10 +178,20 @@ async def _c09(ground: Ground) -> Reached:
             sending = [asyncio.ensure_future(wire.send(ask * 2000)) for wire in wires]
             await asyncio.wait(sending, timeout=2.0)
             alive = (await served.get("/health")).status
-            grown = served.peak_bytes - before
+            grown = await _settled(served) - before
             for one in sending:
                 one.cancel()
     return Reached(f"{mib(grown)}, others answered", alive == 200 and grown < 16 * MIB)
+
+
+async def _settled(served: Served) -> int:
+    """Return the most memory there was, once twenty answers more take none."""
+    peak = 0
+    while served.peak_bytes > peak:
+        peak = served.peak_bytes
+        for _ in range(20):
+            await served.get("/health")
+    return peak
 
 
 @asynccontextmanager
@@ -296,6 +304,7 @@ ROWS = (
         "2,000 requests in one go, no answer read",
         "paused, under +16 MB",
         _c09,
+        defects=("buffer_all",),
     ),
     Row(
         "C10",

@@ -327,7 +327,13 @@ ROWS = (
         most_s=180,
         weakness={"state": {"url": "memory://"}},
     ),
-    Row("X05", "two gateways on one Valkey, 250 calls at once, 100 allowed", "exactly 100", _x05),
+    Row(
+        "X05",
+        "two gateways on one Valkey, 250 calls at once, 100 allowed",
+        "exactly 100",
+        _x05,
+        defects=("counts_alone",),
+    ),
     Row(
         "X08",
         "40 callers at once, each with words of its own",
@@ -336,5 +342,11 @@ ROWS = (
         is_counted=True,
         defects=("mixes",),
     ),
-    Row("X09", "the process is stopped for 2 s under load", "0 failed, goes on", _x09),
+    Row(
+        "X09",
+        "the process is stopped for 2 s under load",
+        "0 failed, goes on",
+        _x09,
+        defects=("cuts_stalled",),
+    ),
 )

@@ -203,6 +203,7 @@ ROWS = (
         "none is opened, the control is",
         _s01,
         is_counted=True,
+        defects=("trusts_links", "follows_links"),
     ),
     Row(
         "S02",
@@ -233,5 +234,6 @@ ROWS = (
         "absent; one event each",
         _s06,
         is_counted=True,
+        defects=("shows_private", "forges_events"),
     ),
 )

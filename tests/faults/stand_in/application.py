@@ -1,7 +1,8 @@
-"""A throw-away gateway, only as good as the checks need it without a defect, and how it listens."""
+"""The stand-in as an application, and how it listens."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,80 +12,22 @@ from aiohttp import web
 from gateway.config.listeners import Bounds
 from gateway.testing.server import render_error
 from gateway.web.server import Runner
-from tests.faults.stand_in.admission import Admission
-from tests.faults.stand_in.asked import question
-from tests.faults.stand_in.attempts import Attempts
-from tests.faults.stand_in.errors import UpstreamFailedError, refusal
-from tests.faults.stand_in.keys import KeyRing
+from tests.faults.stand_in.answering import StandIn
+from tests.faults.stand_in.openapi import DOCUMENT
 from tests.faults.stand_in.settings import Settings
-from tests.faults.stand_in.targets import Targets
 
-_STEERING = ("api_base", "base_url")
-
-
-class StandIn:
-    """The whole of it; one for each application."""
-
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
-        self._settings = settings
-        self.keys = KeyRing(settings)
-        self._admission = Admission(settings)
-        self._targets = Targets(settings)
-        self._attempts = Attempts(settings, session)
-        self.is_draining = False
-
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        """Answer one question."""
-        if self.is_draining:
-            return refusal(503, "stopping")
-        if (refused := self.keys.refused(request)) is not None:
-            return refused
-        try:
-            asked = await question(request, self._settings)
-        except (ValueError, TypeError, RecursionError) as error:
-            if "raw_errors" in self._settings.defects:
-                raise
-            return refusal(400, f"no JSON object: {type(error).__name__}")
-        who = self._admission.caller(request)
-        left = await self._admission.take(who)
-        if left is None:
-            return refusal(429, "too many")
-        is_gone = False
-        try:
-            return await self._answer(request, asked, str(left))
-        except asyncio.CancelledError:
-            is_gone = True
-            raise
-        finally:
-            self._admission.leave(who, is_gone=is_gone)
-
-    async def _answer(
-        self, request: web.Request, asked: dict[str, Any], remaining: str
-    ) -> web.StreamResponse:
-        urls = self._settings.urls
-        if steered := [asked[name] for name in _STEERING if name in asked]:
-            if "obeys_body" not in self._settings.defects:
-                return refusal(400, "who answers is not for the body to say")
-            urls = tuple(steered)
-        try:
-            return await self._targets.answered(
-                lambda url: self._attempts.ask(request, url, asked, remaining), urls
-            )
-        except UpstreamFailedError as failed:
-            answer = refusal(failed.status, str(failed))
-            if failed.retry_after:
-                answer.headers["Retry-After"] = failed.retry_after
-            answer.headers["X-RateLimit-Remaining"] = remaining
-            return answer
+_KEY = web.AppKey("stand_in", StandIn)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_BEAT_S = 0.1
+_STALLED_S = 1.0
 
 
 def application(document: Mapping[str, Any]) -> web.Application:
     """Return the application that a configuration, and its list of `defects`, asks for."""
     app = web.Application(client_max_size=2**40)
-    key = web.AppKey("stand_in", StandIn)
     settings = Settings.of(document)
 
-    async def session(app: web.Application) -> AsyncGenerator[None]:
+    async def begin(app: web.Application) -> AsyncGenerator[None]:
         http = next(iter(document["providers"].values())).get("http", {})
         limit = 0 if "no_pool" in settings.defects else http.get("connections", 0)
         async with aiohttp.ClientSession(
@@ -94,32 +37,53 @@ def application(document: Mapping[str, Any]) -> web.Application:
             timeout=aiohttp.ClientTimeout(total=None),
             read_bufsize=64 * 1024,
         ) as client:
-            app[key] = StandIn(settings, client)
+            standing = app[_KEY] = StandIn(settings, client)
             yield
-
-    async def chat(request: web.Request) -> web.StreamResponse:
-        return await app[key].chat(request)
-
-    async def health(_request: web.Request) -> web.StreamResponse:
-        return web.Response(text="ok", status=503 if app[key].is_draining else 200)
-
-    async def make_key(request: web.Request) -> web.StreamResponse:
-        return await app[key].keys.create(request)
-
-    async def revoke_key(request: web.Request) -> web.StreamResponse:
-        return await app[key].keys.revoke(request)
+            standing.ledger.close()
+            await standing.admission.close()
 
     async def drain(_app: web.Application) -> None:
-        app[key].is_draining = True
+        app[_KEY].is_draining = True
 
-    app.cleanup_ctx.append(session)
-    app.router.add_post("/v1/chat/completions", chat)
-    app.router.add_get("/health", health)
-    app.router.add_get("/health/readiness", health)
-    app.router.add_post("/admin/keys", make_key)
-    app.router.add_delete("/admin/keys/{id}", revoke_key)
+    async def schema(request: web.Request) -> web.StreamResponse:
+        if "buffer_all" in settings.defects and request.transport is not None:
+            request.transport.set_write_buffer_limits(2**30)
+        return web.json_response(DOCUMENT)
+
+    app.cleanup_ctx.append(begin)
     app.on_shutdown.append(drain)
+    router = app.router
+    router.add_get("/openapi.json", schema)
+    router.add_get("/v1/models", _models)
+    router.add_get("/health", _health)
+    router.add_get("/health/readiness", _health)
+    router.add_post("/v1/chat/completions", _by(lambda one: one.chat))
+    # A dot takes no line break.
+    router.add_get(r"/text/{prompt:[\s\S]*}", _by(lambda one: one.text))
+    router.add_get("/api/generate_response", _by(lambda one: one.generate))
+    router.add_post("/api/generate_response", _by(lambda one: one.generate))
+    router.add_get("/api/text/feed", _by(lambda one: one.feed.read))
+    router.add_post("/admin/keys", _by(lambda one: one.keys.create))
+    router.add_delete("/admin/keys/{id}", _by(lambda one: one.keys.revoke))
     return app
+
+
+def _by(choose: Callable[[StandIn], _Handler]) -> _Handler:
+    """Return a handler that is the stand-in's, which is made when the application starts."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await choose(request.app[_KEY])(request)
+
+    return handle
+
+
+async def _models(_request: web.Request) -> web.StreamResponse:
+    return web.json_response({"object": "list", "data": [{"id": "openai"}]})
+
+
+async def _health(request: web.Request) -> web.StreamResponse:
+    is_draining = request.app[_KEY].is_draining
+    return web.json_response({"shared": "ok"}, status=503 if is_draining else 200)
 
 
 @asynccontextmanager
@@ -140,7 +104,21 @@ async def listening(
         drain_s = 3600.0 if "drains_for_ever" in defects else drain_s
         runner = Runner(app, bounds, render_error=render_error, drain_s=drain_s)
         await runner.start("127.0.0.1", port)
+    heart = asyncio.ensure_future(_cut_if_stalled(runner)) if "cuts_stalled" in defects else None
     try:
         yield int(runner.addresses[0][1])
     finally:
+        if heart is not None:
+            heart.cancel()
         await runner.cleanup()
+
+
+async def _cut_if_stalled(runner: web.AppRunner) -> None:
+    """Drop every connection when the process has stood still."""
+    while True:
+        before = time.monotonic()
+        await asyncio.sleep(_BEAT_S)
+        if time.monotonic() - before > _STALLED_S and runner.server is not None:
+            for connection in runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()

@@ -45,3 +45,9 @@ async def _body(request: web.Request, settings: Settings) -> bytes:
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     return body
+
+
+def wanted(prompt: str, *, is_stream: bool = False) -> dict[str, Any]:
+    """Return the question that a prompt alone asks."""
+    turn = {"role": "user", "content": prompt}
+    return {"model": "openai", "messages": [turn], "stream": is_stream}

@@ -11,19 +11,23 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.faults.stand_in.errors import UpstreamFailedError
+from tests.faults.stand_in.errors import LedgerFullError, UpstreamFailedError
+from tests.faults.stand_in.ledger import Ledger
 from tests.faults.stand_in.settings import Settings
 
+_BROKEN = (aiohttp.ClientError, TimeoutError, UnicodeError)
 _WORDS = (b'"content":"', b'"reasoning_content":"')
 
 
 class Attempts:
     """Asks upstreams over one session."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, ledger: Ledger) -> None:
         self._settings = settings
         self._defects = settings.defects
         self._session = session
+        self._ledger = ledger
+        self._hoard: list[bytes] = []
         self._left_over = b""
 
     async def ask(
@@ -60,6 +64,9 @@ class Attempts:
                 return await self._stream(request, upstream, given, asked, url)
             async with asyncio.timeout(self._settings.idle_s):
                 body = await self._body(upstream)
+            self._ledger.keep(str(asked.get("model")))
+            if "hoards" in self._defects:
+                self._hoard.append(body * 100)
             return web.Response(body=body, headers=given, content_type="application/json")
 
     async def _refused(self, upstream: aiohttp.ClientResponse) -> None:
@@ -116,14 +123,16 @@ class Attempts:
                 if not is_begun:
                     await answer.prepare(request)
                     is_begun = True
+                is_done = is_done or frame.startswith(b"data: [DONE]")
+                if is_done:
+                    self._ledger.keep(str(asked.get("model")))
                 await self._write(request, answer, b"".join(held))
                 held.clear()
-                is_done = is_done or frame.startswith(b"data: [DONE]")
             # Read to its end, the connection can be used again.
             if is_done:
                 return answer
             raise UpstreamFailedError("the stream broke off")  # noqa: TRY301
-        except (aiohttp.ClientError, TimeoutError, UpstreamFailedError, UnicodeError):
+        except (*_BROKEN, UpstreamFailedError, LedgerFullError):
             if not is_begun:
                 raise
         if "replays" in self._defects:

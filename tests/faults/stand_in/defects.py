@@ -30,7 +30,19 @@ Defect = Literal[
     "drains_for_ever",  # told to stop it waits until all is over
     "no_pool",  # as many connections as there are callers
     "blocks",  # the loop waits while it thinks
+    "counts_alone",  # each of several counts for itself
     "counts_by_wall",  # windows begin and end by the wall clock
     "compares_slowly",  # a key is compared with those that are known, letter by letter
     "tells_revoked",  # a key that was one is told from what never was
+    "echoes_raw",  # words of the caller stand in the head of the answer, as they came
+    "opens_paths",  # a prompt that is the path of a file is answered by the file
+    "trusts_links",  # callers' links are opened, wherever they lead
+    "follows_links",  # where a link leads is looked at, and not where that leads
+    "shows_private",  # the feed has all that is generated
+    "forges_events",  # what callers write stands in the feed's events as it came
+    "waits_for_readers",  # a generation ends once every reader of the feed has it
+    "acknowledges_early",  # rows of calls are written together, after their answers
+    "forgets_rows",  # a row that cannot be written is let go
+    "cuts_stalled",  # whoever is connected while the process stands still is cut
+    "hoards",  # what was answered is kept for ever
 ]

@@ -14,6 +14,10 @@ class UpstreamFailedError(Exception):
         self.retry_after = retry_after
 
 
+class LedgerFullError(Exception):
+    """The row of a call cannot be written; so the call has no answer."""
+
+
 def refusal(status: int, message: str) -> web.Response:
     """Return an error of that status in the contract's form."""
     kind = "server_error" if status >= 500 else "invalid_request_error"

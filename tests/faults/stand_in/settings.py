@@ -33,6 +33,12 @@ class Settings:
     period_s: int
     concurrent: int
     demands_key: bool
+    allowed: frozenset[str]
+    """Hosts with their ports that callers' links may lead to."""
+    database: str
+    """The path of the ledger; empty is none."""
+    valkey: str
+    """Where several of them count together; empty is nowhere."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
@@ -45,6 +51,8 @@ class Settings:
         health = {"failures": 5, "cooldown_s": 5.0, **document.get("health", {})}
         limits = document["limits"]["anonymous"]
         count, _, period = limits["requests"].partition("/")
+        state = document.get("state", {})
+        url = state.get("url", "")
         body_bytes = bounds.get("body_bytes", 20 * _LARGE)
         return cls(
             defects=defects,
@@ -60,5 +68,8 @@ class Settings:
             requests=int(count),
             period_s=_PERIODS_S[period],
             concurrent=limits["concurrent"],
+            allowed=frozenset(document.get("egress", {}).get("allow", ())),
+            database=url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "",
+            valkey="" if "counts_alone" in defects else state.get("valkey") or "",
             demands_key=document.get("auth", {}).get("mode") == "keys",
         )
