@@ -17,6 +17,8 @@ _FEED = b"GET /api/text/feed HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _STALLED = 20
 _FEEDS = {"readers": 5000, "readers_per_address": 5000}
 _WORDS = "word " * 400
+_FILLING = 30
+"""Events of 200 KB that fill all that is held between a gateway and who does not read."""
 
 
 async def _f01(ground: Ground) -> Reached:
@@ -31,12 +33,17 @@ async def _f01(ground: Ground) -> Reached:
             took.append(time.perf_counter() - asked[number])
 
     async with upstreams() as (upstream,), AsyncExitStack() as stack:
-        upstream.default = reply(_WORDS)
         served = await stack.enter_async_context(ground.facing(upstream.url, feeds=_FEEDS))
         before = served.forget_peak()
         stalled = [await stack.enter_async_context(deaf(served)) for _ in range(_STALLED)]
+        for wire in stalled:
+            await wire.send(_FEED)
+        upstream.default = reply(_WORDS * 100)
+        for _ in range(_FILLING):
+            assert (await served.get("/api/generate_response?user_input=hi")).status == 200
+        upstream.default = reply(_WORDS)
         wires = [await stack.enter_async_context(served.wire()) for _ in range(count)]
-        for wire in (*stalled, *wires):
+        for wire in wires:
             await wire.send(_FEED)
         for wire in wires:
             await wire.until(b"retry: 3000\n\n", 20)
@@ -88,6 +95,7 @@ ROWS = (
         "1,000 readers of a feed, 20 more who do not read",
         "all events, p99 500 ms, under +128 MB",
         _f01,
+        defects=("waits_for_readers",),
         most_s=120,
     ),
     Row(

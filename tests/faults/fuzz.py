@@ -119,6 +119,7 @@ ROWS = (
         "requests by schemathesis, by hypothesis, and changed byte by byte",
         "0 are 5xx, 0 tracebacks, 0 hang",
         _fuzz,
+        defects=("raw_errors",),
         most_s=7200,
     ),
 )

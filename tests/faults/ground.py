@@ -22,6 +22,20 @@ Serve = Callable[[Mapping[str, Any], Path], AbstractAsyncContextManager[Served]]
 """Serves a configuration, whose files go into the folder."""
 
 
+Words = Callable[[str], Sequence[str]]
+"""What Python is given to serve a file, up to the port."""
+
+
+def gateway_words(config: str) -> Sequence[str]:
+    """Serve by the gateway."""
+    return "-m", "gateway", "serve", "--config", config, "--port"
+
+
+def stand_in_words(config: str) -> Sequence[str]:
+    """Serve by the stand-in, with the defects that the file names."""
+    return "-m", "tests.faults.stand_in", config
+
+
 class Ground:
     """What a check has: somebody to face, a folder, and how thorough it is to be."""
 
@@ -37,6 +51,8 @@ class Ground:
         requests: int = 3000,
         minutes: float = 1.0,
         weakness: Mapping[str, Any] | None = None,
+        words: Words = gateway_words,
+        defects: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.dialects = dialects
@@ -47,6 +63,10 @@ class Ground:
         """How many the fuzz sends."""
         self.minutes = minutes
         """How long the soak takes."""
+        self.words = words
+        """For rows that start and end it themselves."""
+        self.defects = defects
+        """Of the stand-in, likewise."""
         self._weakness = weakness or {}
         self._serve = serve
         self._scale = scale
@@ -125,12 +145,9 @@ async def as_process(
     descriptors: int | None = None,
 ) -> AsyncGenerator[Served]:
     """Serve by `dynagate serve`, with more of an environment; it may open so many `descriptors`."""
-    words = ["-m", "gateway", "serve", "--config", _written(document, folder), "--port"]
-    if descriptors is not None:
-        words = ["-c", _FEW_DESCRIPTORS, str(descriptors), *words]
-    async with _process(
-        words, document, folder, {**environ(folder), **(environment or {})}
-    ) as served:
+    words = gateway_words(_written(document, folder))
+    own = {**environ(folder), **(environment or {})}
+    async with _process(words, document, folder, own, descriptors) as served:
         yield served
 
 
@@ -148,17 +165,20 @@ async def within(document: Mapping[str, Any], folder: Path) -> AsyncGenerator[Se
 
 
 def stood_in(
-    *defects: str, is_process: bool = False, environment: Mapping[str, str] | None = None
+    *defects: str,
+    is_process: bool = False,
+    environment: Mapping[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Serve:
-    """Serve by the stand-in that has these defects; `environment` is for a process of its own."""
+    """Serve by the stand-in that has these defects; the rest is for a process of its own."""
 
     @asynccontextmanager
     async def serve(document: Mapping[str, Any], folder: Path) -> AsyncGenerator[Served]:
         flawed = {**document, "defects": defects}
         if is_process:
-            words = ["-m", "tests.faults.stand_in", _written(flawed, folder)]
+            words = stand_in_words(_written(flawed, folder))
             own = {**environ(folder), **(environment or {})}
-            async with _process(words, flawed, folder, own) as served:
+            async with _process(words, flawed, folder, own, descriptors) as served:
                 # It has one listener for all.
                 yield replace(served, admin_port=served.port)
             return
@@ -171,8 +191,14 @@ def stood_in(
 
 @asynccontextmanager
 async def _process(
-    words: Sequence[str], document: Mapping[str, Any], folder: Path, own: Mapping[str, str]
+    words: Sequence[str],
+    document: Mapping[str, Any],
+    folder: Path,
+    own: Mapping[str, str],
+    descriptors: int | None,
 ) -> AsyncGenerator[Served]:
+    if descriptors is not None:
+        words = ["-c", _FEW_DESCRIPTORS, str(descriptors), *words]
     port = free_port()
     log = folder / f"{port}.log"
     admin = int(document["admin"]["listen"].rpartition(":")[2])

@@ -9,6 +9,7 @@ asked for (phantom). The exit code is 1 when one of the three is not 0.
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -28,26 +30,15 @@ from gateway.testing.actions import Action, json_body, streamed
 from gateway.testing.http_wire import UpstreamRequest
 from gateway.testing.openai_documents import whole_document
 from gateway.testing.upstream import FakeUpstream
-from tests.bench.processes import Server, free_port, running
+from tests.bench.processes import free_port, running
 from tests.bench.targets import environ
+from tests.faults.ground import Words, gateway_words
 
 CALLERS = 16
 _MOST_S = 0.6
 """Of load before a kill."""
 _GAP_S = 0.003
 _LOCK_S = (0.02, 0.3)
-_CONFIG = """
-server: {{drain_s: 5}}
-admin: {{listen: null}}
-state: {{url: "sqlite:///{database}"}}
-ledger: {{durability: {durability}}}
-limits: {{anonymous: {{requests: 1000000000/day, concurrent: 10000}}}}
-logs: {{format: json}}
-providers:
-  up: {{kind: openai, settings: {{base_url: "{url}/v1"}}, concurrent: 1024}}
-models:
-  "call-*": {{targets: [{{provider: up, model: "*"}}]}}
-"""
 
 
 @dataclass(slots=True)
@@ -82,8 +73,33 @@ class Outcome:
         )
 
 
-async def kill(folder: Path, times: int, seed: int, durability: str = "normal") -> Outcome:
-    """Kill a gateway so often and return what came of it; `folder` takes its files."""
+def _configuration(url: str, database: Path, durability: str) -> dict[str, Any]:
+    provider = {"kind": "openai", "settings": {"base_url": f"{url}/v1"}, "concurrent": 1024}
+    return {
+        "server": {"drain_s": 5},
+        "admin": {"listen": None},
+        "state": {"url": f"sqlite:///{database}"},
+        "ledger": {"durability": durability},
+        "limits": {"anonymous": {"requests": "1000000000/day", "concurrent": 10_000}},
+        "logs": {"format": "json"},
+        "providers": {"up": provider},
+        "models": {"call-*": {"targets": [{"provider": "up", "model": "*"}]}},
+    }
+
+
+async def kill(
+    folder: Path,
+    times: int,
+    seed: int,
+    durability: str = "normal",
+    *,
+    words: Words = gateway_words,
+    defects: Sequence[str] = (),
+) -> Outcome:
+    """Kill a gateway so often and return what came of it; `folder` takes its files.
+
+    `words` start it; a stand-in has `defects`.
+    """
     chance = random.Random(seed)  # noqa: S311 - of moments, not of secrets.
     outcome = Outcome()
 
@@ -96,12 +112,15 @@ async def kill(folder: Path, times: int, seed: int, durability: str = "normal") 
 
     async with FakeUpstream(default=answered) as upstream:
         config, database = folder / "kill.yaml", folder / "state.sqlite"
-        text = _CONFIG.format(database=database, url=upstream.url, durability=durability)
-        config.write_text(text, "utf-8")
+        document = _configuration(upstream.url, database, durability)
+        if defects:
+            document["defects"] = list(defects)
+        config.write_text(json.dumps(document), "utf-8")  # JSON is YAML, too.
         port = free_port()
+        started = (*words(str(config)), str(port))
         async with _load(port, outcome):
             for number in range(times):
-                async with _gateway(config, port, folder) as server:
+                async with running(started, port, folder, environ(folder)) as server:
                     async with asyncio.timeout(60):
                         async with _locking(database, chance):
                             await asyncio.sleep(chance.uniform(0.0, _MOST_S))
@@ -111,20 +130,13 @@ async def kill(folder: Path, times: int, seed: int, durability: str = "normal") 
                 if number % 10 == 9:
                     _say(f"{number + 1} kills, {len(outcome.acknowledged)} acknowledged\n")
         # What was spooled last is replayed by the next start, before that one has ended.
-        async with _gateway(config, port, folder) as server:
+        async with running(started, port, folder, environ(folder)) as server:
             os.kill(server.pid, signal.SIGTERM)
             await asyncio.to_thread(os.waitid, os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
     with sqlite3.connect(database) as connection:
         outcome.rows.update(row[0] for row in connection.execute("SELECT model FROM calls"))
     connection.close()
     return outcome
-
-
-@asynccontextmanager
-async def _gateway(config: Path, port: int, folder: Path) -> AsyncGenerator[Server]:
-    words = ("-m", "gateway", "serve", "--config", str(config), "--port", str(port))
-    async with running(words, port, folder, environ(folder)) as server:
-        yield server
 
 
 @asynccontextmanager

@@ -93,8 +93,10 @@ async def _reading(served: Served, seen: Counter[str]) -> None:
     """Read the feed for a while."""
     async with served.wire() as wire:
         await wire.send(b"GET /api/text/feed HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        for _ in range(20):
-            await wire.until(b"\n\n", 20)
+        # In the end nobody publishes any more.
+        with suppress(TimeoutError):
+            for _ in range(20):
+                await wire.until(b"\n\n", 2)
     seen["read"] += 1
 
 
@@ -178,6 +180,7 @@ ROWS = (
         "mixed traffic with slow readers and hang-ups",
         "1 MB a minute at most over 10 minutes, descriptors flat, loop held 50 ms, gate 250 ms",
         _l08,
+        defects=("hoards",),
         most_s=7200,
     ),
 )

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ground import Ground, as_process, stood_in
+from tests.faults.ground import Ground, as_process, stand_in_words, stood_in
 from tests.faults.matrix import ROWS, reached
 from tests.faults.row import CannotRunError, Row
 
-HANGING = {"no_idle", "stock_server", "leaks_slot", "no_body_timeout"}
+HANGING = {"no_idle", "stock_server", "leaks_slot", "no_body_timeout", "waits_for_readers"}
 """With these a check waits for what never comes: only its deadline ends it."""
 _PATIENCE_S = 10.0
+_SLOWLY = (pytest.mark.slow, pytest.mark.timeout(200))
 
 
 def cases() -> list[object]:
@@ -26,7 +27,7 @@ def cases() -> list[object]:
             row,
             defect,
             id=f"{row.id}-{defect or 'sound'}",
-            marks=() if row.is_counted and defect not in HANGING else pytest.mark.slow,
+            marks=() if row.is_counted and defect not in HANGING else _SLOWLY,
         )
         for row in rows
         for defect in ("", *row.defects)
@@ -39,7 +40,10 @@ async def test_a_defect_of_the_stand_in_makes_the_row_miss(
 ) -> None:
     defects = (defect,) if defect else ()
     serve = stood_in(
-        *defects, is_process=not row.is_counted, environment=_environment(row, tmp_path)
+        *defects,
+        is_process=not row.is_counted,
+        environment=_environment(row, tmp_path),
+        descriptors=row.descriptors,
     )
     ground = Ground(
         serve,
@@ -48,9 +52,13 @@ async def test_a_defect_of_the_stand_in_makes_the_row_miss(
         is_timed=not row.is_counted,
         dialects=("openai",),
         owns_process=not row.is_counted,
+        requests=300,
+        minutes=0.2,
+        words=stand_in_words,
+        defects=defects,
     )
 
-    result = await reached(row, ground, most_s=_PATIENCE_S if defect else None)
+    result = await reached(row, ground, most_s=_PATIENCE_S if defect in HANGING else None)
 
     assert result.is_met is (not defect), result.figure
 

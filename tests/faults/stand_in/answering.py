@@ -9,9 +9,14 @@ import aiohttp
 from aiohttp import web
 
 from tests.faults.stand_in.admission import Admission
-from tests.faults.stand_in.asked import question, wanted
+from tests.faults.stand_in.asked import body_of, question, wanted
 from tests.faults.stand_in.attempts import Attempts
-from tests.faults.stand_in.errors import LedgerFullError, UpstreamFailedError, refusal
+from tests.faults.stand_in.errors import (
+    CallerGoneError,
+    LedgerFullError,
+    UpstreamFailedError,
+    refusal,
+)
 from tests.faults.stand_in.feed import Feed
 from tests.faults.stand_in.keys import KeyRing
 from tests.faults.stand_in.ledger import Ledger
@@ -82,7 +87,7 @@ class StandIn:
         given: dict[str, Any] = dict(request.query)
         if request.method == "POST":
             try:
-                given = json.loads(await request.read())
+                given = json.loads(await body_of(request, self._settings))
                 prompt = str(given["user_input"])
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 return refusal(400, f"no question: {type(error).__name__}")
@@ -121,6 +126,8 @@ class StandIn:
             return await self._targets.answered(
                 lambda url: self._attempts.ask(request, url, asked, remaining), urls
             )
+        except CallerGoneError:
+            return web.Response()  # Nobody reads it.
         except LedgerFullError:
             return refusal(503, "the ledger takes no rows")
         except UpstreamFailedError as failed:

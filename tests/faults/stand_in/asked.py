@@ -17,7 +17,7 @@ async def question(request: web.Request, settings: Settings) -> dict[str, Any]:
     defects = settings.defects
     if request.headers.get("Content-Encoding") and "inflates" not in defects:
         raise web.HTTPUnsupportedMediaType
-    body = await _body(request, settings)
+    body = await body_of(request, settings)
     if request.headers.get("Content-Encoding"):
         body = zlib.decompress(body, wbits=31)
     if "blocks" in defects:
@@ -26,12 +26,16 @@ async def question(request: web.Request, settings: Settings) -> dict[str, Any]:
     if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
         msg = "not a question"
         raise TypeError(msg)
+    if not isinstance(asked.get("model"), str) or not isinstance(asked.get("stream", False), bool):
+        msg = "not a model, or neither a stream nor none"
+        raise TypeError(msg)
     body.decode()
     json.dumps(asked, ensure_ascii=False).encode()  # Lone surrogates.
     return asked
 
 
-async def _body(request: web.Request, settings: Settings) -> bytes:
+async def body_of(request: web.Request, settings: Settings) -> bytes:
+    """Return a whole body, within the bounds of size and time."""
     most = sys.maxsize if "no_size_limit" in settings.defects else settings.asked_bytes
     if (request.content_length or 0) > most:
         raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=most)

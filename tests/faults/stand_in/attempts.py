@@ -11,11 +11,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.faults.stand_in.errors import LedgerFullError, UpstreamFailedError
+from tests.faults.stand_in.errors import CallerGoneError, LedgerFullError, UpstreamFailedError
 from tests.faults.stand_in.ledger import Ledger
 from tests.faults.stand_in.settings import Settings
 
 _BROKEN = (aiohttp.ClientError, TimeoutError, UnicodeError)
+_SENT = {"model", "messages", "stream"}
 _WORDS = (b'"content":"', b'"reasoning_content":"')
 
 
@@ -46,7 +47,7 @@ class Attempts:
                 upstream = await stack.enter_async_context(
                     self._session.post(
                         url + "/chat/completions",
-                        data=json.dumps(asked),
+                        data=json.dumps({name: asked[name] for name in _SENT & asked.keys()}),
                         headers=headers,
                         allow_redirects=False,
                     )
@@ -61,7 +62,10 @@ class Attempts:
                     if name not in {"Content-Length", "Transfer-Encoding"}
                 }
             if asked.get("stream"):
-                return await self._stream(request, upstream, given, asked, url)
+                try:
+                    return await self._stream(request, upstream, given, asked, url)
+                except aiohttp.ClientConnectionResetError:
+                    raise CallerGoneError from None
             async with asyncio.timeout(self._settings.idle_s):
                 body = await self._body(upstream)
             self._ledger.keep(str(asked.get("model")))
@@ -132,6 +136,8 @@ class Attempts:
             if is_done:
                 return answer
             raise UpstreamFailedError("the stream broke off")  # noqa: TRY301
+        except aiohttp.ClientConnectionResetError:
+            raise
         except (*_BROKEN, UpstreamFailedError, LedgerFullError):
             if not is_begun:
                 raise

@@ -14,6 +14,10 @@ class UpstreamFailedError(Exception):
         self.retry_after = retry_after
 
 
+class CallerGoneError(Exception):
+    """Who asked has hung up: no fault of the upstream."""
+
+
 class LedgerFullError(Exception):
     """The row of a call cannot be written; so the call has no answer."""
 

@@ -29,6 +29,8 @@ class Feed:
         try:
             while (frame := await queue.get()) is not None:
                 await answer.write(frame)
+        except ConnectionError:
+            return answer  # It has left.
         finally:
             self._readers.pop(queue, None)
         return answer
