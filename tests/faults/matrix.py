@@ -6,27 +6,35 @@ from pathlib import Path
 
 from tests.faults import (
     again,
+    bad_plugin,
     client_input,
     client_pace,
+    client_size,
     feed,
     fuzz,
     key_timing,
     lifecycle,
-    outside,
     quota,
     security,
     soak,
+    state_down,
     stepped_clock,
+    under_load,
     upstream_breaks,
     upstream_content,
+    upstream_silence,
+    upstream_wire,
 )
 from tests.faults.ground import Ground
 from tests.faults.row import Reached, Row
 
 _GROUPS = (
     upstream_breaks,
+    upstream_silence,
     upstream_content,
+    upstream_wire,
     client_pace,
+    client_size,
     client_input,
     quota,
     stepped_clock,
@@ -34,7 +42,9 @@ _GROUPS = (
     key_timing,
     feed,
     lifecycle,
-    outside,
+    bad_plugin,
+    state_down,
+    under_load,
     again,
     soak,
     fuzz,

@@ -1,106 +1,22 @@
-"""Rows X: what stands beside the gateway fails: plugins, Valkey, PostgreSQL; and whose is what."""
+"""Rows X03 to X05: Valkey and PostgreSQL fail under gateways that keep their state there."""
 
 import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from pathlib import Path
-
-import aiohttp
 
 from gateway.config.database import PostgresPlace
 from gateway.testing.script import reply
-from tests.faults.asking import echo, until, upstreams
+from tests.faults.asking import until, upstreams
 from tests.faults.figures import ms
 from tests.faults.ground import Ground
 from tests.faults.row import Reached, Row
 from tests.faults.served import Served
 from tests.postgres import PostgresServer, a_database, a_server, statement
 from tests.valkey import running_valkey
-
-_PLUGIN = """
-import asyncio
-from contextlib import asynccontextmanager
-from pydantic import BaseModel
-from gateway.schema.events import TextDelta
-from gateway.sdk import ProviderKind, hookimpl
-
-class Settings(BaseModel, extra="forbid"):
-    pass
-
-class Bad:
-    async def chat(self, request, attempt):
-        match request.model:
-            case "raises":
-                raise ValueError("sk-canary-upstream")
-            case "raises-later":
-                yield TextDelta(0, "begun")
-                raise ValueError("sk-canary-upstream")
-            case "nonsense":
-                yield {"text": 7}
-                return
-            case "nothing":
-                return
-            case "hangs":
-                await asyncio.Event().wait()
-        yield TextDelta(0, "never")
-
-@asynccontextmanager
-async def connect(settings, deps):
-    yield Bad()
-
-@hookimpl
-def gateway_provider_kinds():
-    return [ProviderKind(name="bad", settings=Settings, connect=connect)]
-"""
-_METADATA = "Metadata-Version: 2.1\nName: dynagate-bad\nVersion: 1.0\n"
-_ENTRY = "[dynagate]\nbad = dynagate_bad\n"
-
-
-def bad_plugin(folder: Path) -> Mapping[str, str]:
-    """Write a distribution whose provider does what none should; return how it is found."""
-    place = folder / "plugins"
-    information = place / "dynagate_bad-1.0.dist-info"
-    information.mkdir(parents=True)
-    (place / "dynagate_bad.py").write_text(_PLUGIN)
-    (information / "METADATA").write_text(_METADATA)
-    (information / "entry_points.txt").write_text(_ENTRY)
-    return {"PYTHONPATH": str(place)}
-
-
-async def _x01(ground: Ground) -> Reached:
-    """Raise, end, hang and talk nonsense in a provider's code."""
-    ways = ("raises", "nonsense", "nothing", "hangs")
-    limits = {"first_token_s": 0.5, "between_tokens_s": 0.5, "total_s": 5}
-    targets = {f"bad-{way}": {"targets": [{"provider": "bad", "model": way}]} for way in ways}
-    targets["bad-raises-later"] = {"targets": [{"provider": "bad", "model": "raises-later"}]}
-    async with upstreams() as (upstream,):
-        upstream.default = reply("hello")
-        async with ground.facing(
-            upstream.url,
-            more={"bad": {"kind": "bad"}},
-            models=targets,
-            deadlines=limits,
-            health={"failures": 1000},
-        ) as served:
-            told = {}
-            for way in ways:
-                for is_stream in (True, False):
-                    answer = await served.chat(model=f"bad-{way}", stream=is_stream)
-                    told[f"{way} {is_stream}"] = answer.status
-            broken = await served.chat(model="bad-raises-later", stream=True)
-            good = (await served.chat()).status
-            leaks = served.log().count("sk-canary-upstream")
-    wrong = {way: code for way, code in told.items() if code not in {502, 504}}
-    is_cut = b'"error"' in broken.body and not broken.is_done
-    return Reached(
-        f"{len(told) - len(wrong)}/{len(told)} are 502 or 504 {wrong or ''}, others answered, "
-        f"{leaks} leaks",
-        not wrong and is_cut and good == 200 and not leaks,
-    )
 
 
 async def _x03(ground: Ground) -> Reached:
@@ -246,71 +162,7 @@ async def _rows(url: str, wanted: set[str]) -> list[str]:
     return kept
 
 
-async def _x08(ground: Ground) -> Reached:
-    """Have many ask at once, each with words of its own, streamed and whole."""
-    callers, rounds = ground.times(40, least=8), ground.times(20, least=4)
-    wrong = said = 0
-
-    async def ask(served: Served, caller: int) -> None:
-        nonlocal wrong, said
-        for turn in range(rounds):
-            own = f"tag{caller}x{turn}"
-            words = " ".join([own] * 250)
-            is_stream = bool((caller + turn) % 2)
-            answer = await served.chat(words, stream=is_stream)
-            text = answer.words if answer.is_stream else answer.text
-            heard = [one for one in _words(text) if one.startswith("tag")]
-            said += len(heard)
-            wrong += sum(one != own for one in heard) + (len(heard) != 250)
-
-    async with upstreams() as (upstream,), ground.facing(upstream.url) as served:
-        upstream.default = echo
-        await asyncio.gather(*(ask(served, caller) for caller in range(callers)))
-    return Reached(f"{wrong} of {said} words came to somebody else", not wrong and said > 0)
-
-
-def _words(text: str) -> Iterator[str]:
-    """Yield the words of an answer, JSON or not."""
-    yield from text.replace('"', " ").split()
-
-
-async def _x09(ground: Ground) -> Reached:
-    """Stop the process under load for two seconds, and let it go on."""
-    callers, statuses = 20, list[int]()
-    async with upstreams() as (upstream,):
-        upstream.default = reply("hello")
-        async with ground.facing(upstream.url, deadlines={"first_token_s": 20}) as served:
-            over = asyncio.Event()
-
-            async def ask() -> None:
-                while not over.is_set():
-                    try:
-                        statuses.append((await served.chat(stream=True)).status)
-                    except aiohttp.ClientError:
-                        statuses.append(0)
-
-            load = asyncio.gather(*(ask() for _ in range(callers)))
-            await until(lambda: len(statuses) > 100)
-            os.kill(served.pid, signal.SIGSTOP)
-            await asyncio.sleep(2.0)
-            os.kill(served.pid, signal.SIGCONT)
-            before = len(statuses)
-            back_s = await until(lambda: len(statuses) > before + callers)
-            over.set()
-            await load
-    bad = sum(one != 200 for one in statuses)
-    return Reached(f"{bad} of {len(statuses)} failed, back in {ms(back_s)}", not bad)
-
-
 ROWS = (
-    Row(
-        "X01",
-        "a plugin raises, hangs, says nothing or nonsense",
-        "502 or 504, nothing leaks, others are answered",
-        _x01,
-        environment=bad_plugin,
-        weakness={"deadlines": {"first_token_s": 600, "total_s": 600}},
-    ),
     Row(
         "X03",
         "Valkey hangs, is killed, comes back; two gateways, 100 allowed",
@@ -333,20 +185,5 @@ ROWS = (
         "exactly 100",
         _x05,
         defects=("counts_alone",),
-    ),
-    Row(
-        "X08",
-        "40 callers at once, each with words of its own",
-        "0 words to somebody else",
-        _x08,
-        is_counted=True,
-        defects=("mixes",),
-    ),
-    Row(
-        "X09",
-        "the process is stopped for 2 s under load",
-        "0 failed, goes on",
-        _x09,
-        defects=("cuts_stalled",),
     ),
 )
