@@ -69,6 +69,8 @@ async def _c04(ground: Ground) -> Reached:
     return Reached(f"{sorted(statuses)}, {mib(grown)}", is_met)
 
 
+_MEANWHILE = 300
+"""In so many turns of the loop more is answered than the system holds of what nobody reads."""
 _OTHERS = ("/api/generate_response",)
 
 
@@ -90,11 +92,11 @@ async def _c09(ground: Ground) -> Reached:
 
 
 async def _settled(served: Served) -> int:
-    """Return the most memory there was, once twenty answers more take none."""
+    """Return the most memory there was, once `_MEANWHILE` answers more take none."""
     peak = 0
     while served.peak_bytes > peak:
         peak = served.peak_bytes
-        for _ in range(20):
+        for _ in range(_MEANWHILE):
             await served.get("/health")
     return peak
 
