@@ -73,6 +73,9 @@ def objection(message: RawRequestMessage) -> CallError | None:
         message.method == "CONNECT" or message.headers.get("Upgrade", "").lower() == "websocket"
     ):
         return bad_request("neither tunnels nor WebSockets are offered")
+    # aiohttp repeats the value in an answer, which fails when it is no text.
+    if not message.headers.get("Expect", "").isascii():
+        return bad_request("the only expectation is 100-continue")
     if message.path[0] != "/" and message.path != "*" and not _names_its_host(message):
         return bad_request("the request's target and its Host header name different servers")
     return None

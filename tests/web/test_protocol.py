@@ -384,6 +384,7 @@ async def test_a_failure_after_the_first_byte_cuts_the_answer() -> None:
         (b"GET /evil HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"),
         (b"PUT /there HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
         (b"GET /there HTTP/1.1\r\nHost: x\r\nExpect: evil\r\n\r\n", 400, "bad_request"),
+        (b"GET /there HTTP/1.1\r\nHost: x\r\nExpect: 100-\xb6\r\n\r\n", 400, "bad_request"),
     ],
 )
 async def test_what_aiohttp_refuses_itself_is_in_our_words(
