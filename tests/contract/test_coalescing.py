@@ -325,3 +325,28 @@ async def test_whoever_leaves_whenever_nothing_is_left_behind(
     assert serving.services.memory.generations.readers == []
     answered = await caller.chat()
     assert answered.headers["X-RateLimit-Remaining"] == "939"
+
+
+async def test_what_a_guard_finds_in_a_shared_answer_keeps_it_out_of_the_feed_for_all(
+    begin: Begin, upstream: FakeUpstream
+) -> None:
+    rude = {"pattern": "rude", "action": "flag", "name": "rude"}
+    guarded = {**SHARED["openai"], "guards": {"output": [rude]}}
+    caller = await begin(models={"openai": guarded}, feeds={"enabled": True}, limits=MANY)
+    go = asyncio.Event()
+    upstream.will(lambda request: [Hold(go), *reply("a rude word")(request)])
+    url = "/api/generate_response?seed=1&user_input="
+
+    asked = [asyncio.ensure_future(caller.get(f"{url}same")) for _ in range(3)]
+    await becomes(lambda: under_way(caller) == 3)
+    go.set()
+    answers = await asyncio.gather(*asked)
+    await caller.get(f"{url}fine")
+
+    assert Counter(one.headers["X-Cache"] for one in answers) == {"MISS": 1, "SHARED": 2}
+    assert {one.headers["X-Guards"] for one in answers} == {"rude"}
+    async with caller.session.get(f"{caller.gateway.url}/api/text/feed?past_results=5") as feed:
+        first = await anext(aiter(feed.content))
+        while not first.startswith(b"data:"):
+            first = await anext(aiter(feed.content))
+    assert b"fine" in first
