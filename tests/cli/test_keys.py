@@ -107,6 +107,7 @@ def test_without_a_database_there_are_no_keys(dynagate: CommandLine) -> None:
     assert "state.url is memory://, so there is no database" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_database_that_is_locked_is_told(configured: CommandLine) -> None:
     configured("keys", "list")
     connection = sqlite3.connect(configured.folder / "state.sqlite")
@@ -213,6 +214,7 @@ def test_what_lists_could_not_show_is_refused(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_limits_are_told_as_they_were_kept(configured: CommandLine) -> None:
     configured.write(CONFIG + "plans: {team: {requests: 9/minute, concurrent: 3}}\n")
     made = told(configured("keys", "create", "alice", "--plan", "team", "--json"))

@@ -80,7 +80,7 @@ def test_an_invoice_is_read_row_by_row(look: Callable[[bytes], dict[str, Any]]) 
     [
         pytest.param(lambda p: p.rotate(8, expand=True, fillcolor="white"), id="leaning"),
         pytest.param(lambda p: p.resize((450, 190), Image.Resampling.LANCZOS), id="small"),
-        pytest.param(lambda p: p.resize((3600, 1520)), id="large"),
+        pytest.param(lambda p: p.resize((3600, 1520)), id="large", marks=pytest.mark.slow),
         pytest.param(lambda p: p.convert("L"), id="grey"),
     ],
 )
@@ -165,6 +165,7 @@ def test_what_is_no_picture_is_refused(reader: Reader, data: bytes, why: str) ->
     assert (refusal.value.failure, refusal.value.param) == ("caller_fault", "messages")
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_told_of_as_large_as_it_is(
     look: Callable[[bytes], dict[str, Any]],
 ) -> None:
@@ -269,6 +270,7 @@ def test_what_is_not_there_is_said(facts: dict[str, Any], words: str) -> None:
     assert words in describe([FACTS | {"format": "GIF"} | facts])
 
 
+@pytest.mark.slow
 async def test_the_workshop_looks_at_pictures_one_after_the_other(tmp_path: Path) -> None:
     pictures = [encoded(invoice()), encoded(Image.new("RGB", (10, 20), "blue"))]
     async with make_deps("local", tmp_path, clock=SystemClock()) as deps:

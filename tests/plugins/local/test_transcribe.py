@@ -202,6 +202,7 @@ def test_words_are_left_out_when_nobody_asked(tiny: Transcriber, recording: Path
     assert written(tiny, recording)["words"] == []
 
 
+@pytest.mark.slow
 def test_long_sound_is_heard_in_stretches_and_timed_as_one(
     tiny: Transcriber, speaker: Speech, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +218,7 @@ def test_long_sound_is_heard_in_stretches_and_timed_as_one(
     assert facts["duration_s"] - 3.0 < starts[-1] < facts["duration_s"]
 
 
+@pytest.mark.slow
 def test_what_is_drawn_by_lot_is_the_same_every_time(
     tiny: Transcriber, speaker: Speech, tmp_path: Path
 ) -> None:
@@ -359,6 +361,7 @@ def test_the_work_can_be_stopped_between_its_stretches(tiny: Transcriber, record
     assert first is None
 
 
+@pytest.mark.slow
 async def test_a_call_through_the_workshop_gives_one_answer(
     tiny_folder: str, recording: Path, tmp_path: Path
 ) -> None:
