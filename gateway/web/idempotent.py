@@ -18,7 +18,7 @@ from gateway.schema.failure import CallError
 from gateway.schema.reply import Stream
 from gateway.web.calling import call_of
 from gateway.web.once import replayed
-from gateway.web.received import request_id_of, services_of, shared_headers
+from gateway.web.received import RECEIVED, request_id_of, services_of, shared_headers
 from gateway.web.recording import Recording
 from gateway.web.rendering import Rendering, TextRendering
 from gateway.web.serving import SERVING, Serving, error_response
@@ -65,7 +65,7 @@ async def _stream(request: web.Request, find: _Find, serving: Serving) -> web.St
         recording, is_replayed = await find()
         reader = recording.reader()
         own_recording = None if is_replayed else recording
-        own |= await _headers_of(recording, serving, is_replayed=is_replayed)
+        own |= await _headers_of(recording, request, is_replayed=is_replayed)
         async for frames in reader:
             await stream.send(frames)
         await stream.end()
@@ -90,7 +90,7 @@ async def _answer(request: web.Request, find: _Find, serving: Serving) -> web.St
     reader = recording.reader()
     response: web.StreamResponse | None = None
     try:
-        own = await _headers_of(recording, serving, is_replayed=is_replayed)
+        own = await _headers_of(recording, request, is_replayed=is_replayed)
         headers = {**shared_headers(request), **own}
         if (await recording.head()).is_whole:
             return web.Response(body=await anext(reader), headers=headers)
@@ -115,13 +115,13 @@ async def _answer(request: web.Request, find: _Find, serving: Serving) -> web.St
 
 
 async def _headers_of(
-    recording: Recording, serving: Serving, *, is_replayed: bool
+    recording: Recording, request: web.Request, *, is_replayed: bool
 ) -> dict[str, str]:
     head = await recording.head()
     if not is_replayed:
         return head.headers
-    serving.services.metrics.replayed_answers += 1
-    return replayed(head, recording.request_id)
+    services_of(request).metrics.replayed_answers += 1
+    return replayed(head, recording.request_id) | request[RECEIVED].timing()
 
 
 async def _record(

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
+from gateway.pipeline.watch import precise_now
 from gateway.schema.failure import CallError
 from gateway.web.access import VARY, Access
-from gateway.web.received import RECEIVED, Received, request_id_of
+from gateway.web.received import RECEIVED, SERVER_TIMING, Received, request_id_of
 from gateway.web.serving import (
     PLAIN,
     SERVING,
@@ -36,7 +37,7 @@ async def name_request(request: web.Request, handler: Handler) -> web.StreamResp
             asked = request.headers.get("Access-Control-Request-Headers")
             own = snapshot.access.preflight_headers(origin, asked)
             return web.Response(status=204, headers={**received.headers, **own})
-        return await handler(request)
+        return _timed(await handler(request), received)
     finally:
         received.let_go()
 
@@ -47,7 +48,7 @@ async def name_admin_request(request: web.Request, handler: Handler) -> web.Stre
     snapshot = request.app[SERVING].snapshot
     received = _receive(request, snapshot, snapshot.admin_access)
     try:
-        return await handler(request)
+        return _timed(await handler(request), received)
     finally:
         received.let_go()
 
@@ -77,9 +78,18 @@ def _receive(request: web.Request, snapshot: Snapshot, access: Access) -> Receiv
     said = client_request_id(request)
     if said is not None:
         headers["X-Client-Request-Id"] = said
-    received = request[RECEIVED] = Received(request_id, said, headers, access, snapshot)
+    received = request[RECEIVED] = Received(
+        request_id, said, headers, access, snapshot, precise_now()
+    )
     snapshot.services.users.enter()
     return received
+
+
+def _timed(response: web.StreamResponse, received: Received) -> web.StreamResponse:
+    """Return the answer with its time; a call's own tells more."""
+    if SERVER_TIMING not in response.headers and not response.prepared:
+        response.headers.update(received.timing())
+    return response
 
 
 def _as_call_error(request: web.Request, error: web.HTTPException) -> CallError:

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 from aiohttp import web
+from multidict import istr
 
 from gateway.pipeline.call import Services
+from gateway.pipeline.watch import precise_now
 from gateway.web.access import Access
 from gateway.web.snapshot import Snapshot
+
+SERVER_TIMING = istr("Server-Timing")
 
 
 @dataclass(slots=True)
@@ -21,7 +25,13 @@ class Received:
     access: Access
     """The rules of the listener that it came to."""
     snapshot: Snapshot
+    began: float
+    """A reading of `precise_now`."""
     is_over: bool = False
+
+    def timing(self) -> dict[str, str]:
+        """Return the header that tells how long it took until now, in ms (W3C Server Timing)."""
+        return {SERVER_TIMING: f"total;dur={(precise_now() - self.began) * 1000:.1f}"}
 
     def let_go(self) -> None:
         """Need the configuration no more. Who reads for ever does so at once."""

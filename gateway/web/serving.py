@@ -22,7 +22,7 @@ from gateway.state.shared import Shared
 from gateway.web.album import Album
 from gateway.web.feeds import Feeds
 from gateway.web.once import Once
-from gateway.web.received import shared_headers
+from gateway.web.received import SERVER_TIMING, shared_headers
 from gateway.web.snapshot import Snapshot
 from gateway.web.stream import Pinger
 
@@ -35,7 +35,6 @@ _OPENAI_LIMIT = istr("x-ratelimit-limit-requests")
 _OPENAI_REMAINING = istr("x-ratelimit-remaining-requests")
 _OPENAI_RESET = istr("x-ratelimit-reset-requests")
 _X_MODEL, _X_PROVIDER = istr("X-Model"), istr("X-Provider")
-_SERVER_TIMING = istr("Server-Timing")
 
 PLAIN: Mapping[str, str] = MappingProxyType(
     {istr("X-Content-Type-Options"): "nosniff", hdrs.SERVER: "dynagate"}
@@ -141,7 +140,7 @@ def is_openai_path(path: str) -> bool:
 
 def note_call(headers: dict[str, str], call: Call, *, is_openai: bool) -> None:
     """Add what headers tell of the call: limits, who answered, what was dropped."""
-    headers[_SERVER_TIMING] = server_timing(call)
+    headers[SERVER_TIMING] = server_timing(call)
     if call.lease is not None:
         window = call.lease.windows[0]
         limit, remaining = str(window.limit), str(window.remaining)

@@ -8,6 +8,7 @@ from gateway.testing.upstream import FakeUpstream, status
 from tests.contract.asking import Asker, Reply
 from tests.contract.conftest import Begin
 
+CHAT = {"role": "user", "content": "hi"}
 GENERATE = "/api/generate_response?user_input=hi"
 _TIMING = re.compile(
     r"queue;dur=(0|\d+\.\d), upstream;dur=(\d+\.\d), total;dur=(\d+\.\d)(?:, .*)?", re.ASCII
@@ -52,3 +53,36 @@ async def test_failed_attempts_count_and_errors_tell_too(
     assert timing(failed)[1] > 0
     assert timing(fallen)[1] > 0
     assert timing(refused)[:2] == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/models", None),
+        ("GET", "/nowhere", None),
+        ("POST", "/v1/chat/completions", b"no json"),
+        ("DELETE", "/v1/chat/completions", None),
+    ],
+)
+async def test_what_is_no_call_tells_the_total(
+    caller: Asker, method: str, path: str, body: bytes | None
+) -> None:
+    answer = await caller.ask(method, path, data=body)
+
+    assert re.fullmatch(r"total;dur=\d+\.\d", answer.headers["Server-Timing"])
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_an_answer_that_is_given_again_tells_its_own_total(
+    caller: Asker, *, is_stream: bool
+) -> None:
+    document = {"model": "openai", "stream": is_stream, "messages": [CHAT]}
+    headers = {"Idempotency-Key": "one"}
+
+    first, second = [
+        await caller.ask("POST", "/v1/chat/completions", json=document, headers=headers)
+        for _ in range(2)
+    ]
+
+    assert timing(first)[1] > 0
+    assert re.fullmatch(r"total;dur=\d+\.\d", second.headers["Server-Timing"])
