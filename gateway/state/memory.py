@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from gateway.sdk.providers import Clock
 from gateway.state.counters import CONCURRENT, Demand, Refused, Saved, Share, Standing, Used, Window
 
+_HALF_MS = 0.0005
+"""Rounds seconds to thousandths, before they are rounded up to whole ones."""
 _STEP_S = 1.0
 """The wall clock has been set when it moved so much against the monotonic one."""
 
@@ -181,9 +183,8 @@ class MemoryCounters:
         if counted is None:
             return Window(share.limit, share.limit, self._resets_at(share), share.lasts_s)
         remaining = max(0, share.limit - counted.used)
-        return Window(
-            share.limit, remaining, counted.resets_at, math.ceil(round(counted.ends - now, 3))
-        )
+        left_s = math.ceil(counted.ends - now - _HALF_MS)
+        return Window(share.limit, remaining, counted.resets_at, left_s)
 
     def _resets_at(self, share: Share) -> int:
         return math.ceil(self._clock.now().timestamp() + share.lasts_s)

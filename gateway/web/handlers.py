@@ -1,6 +1,5 @@
 """What the public paths do: read the request, let a dialect parse it, answer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import randbits
 from typing import Any
@@ -35,7 +34,7 @@ from gateway.web.access import check_prefetch
 from gateway.web.body import read_body
 from gateway.web.feeds import Feeds, may_appear
 from gateway.web.received import services_of, shared_headers
-from gateway.web.rendering import StreamRendering, TextRendering
+from gateway.web.rendering import StreamRendering
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING
 
@@ -157,12 +156,14 @@ class AudioRendering:
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """`POST …/chat/completions`."""
-    return await _openai(request, parse_chat, ChatRendering)
+    ask = parse_chat(await _document(request))
+    return await answer(request, ChatRendering(ask), presented_by(request))
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """`POST …/completions`."""
-    return await _openai(request, parse_completion, CompletionRendering)
+    ask = parse_completion(await _document(request))
+    return await answer(request, CompletionRendering(ask), presented_by(request))
 
 
 async def generate_response(request: web.Request) -> web.StreamResponse:
@@ -207,18 +208,14 @@ def expected_target(ask: Ask, caller: Caller, services: Services) -> Target:
     return conditions.admitted(able, ask, caller, services)[0]
 
 
-async def _openai(
-    request: web.Request,
-    parse: Callable[[JsonObject], Ask],
-    rendering: Callable[[Ask], TextRendering],
-) -> web.StreamResponse:
+async def _document(request: web.Request) -> JsonObject:
+    """Return the JSON object that is sent."""
     if request.headers.get(hdrs.CONTENT_TYPE, "")[:10].lower() == "multipart/":
         raise CallError("unsupported_media_type", "send the request as application/json")
     check_prefetch(request.headers)
     bounds = request.app[SERVING].bounds
     # The bytes are not kept: a stream may last for minutes, with somebody's pictures in them.
-    ask = parse(parse_object(await read_body(request, bounds.body_bytes, bounds.body_s)))
-    return await answer(request, rendering(ask), presented_by(request))
+    return parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))
 
 
 async def _text(request: web.Request, of_path: dict[str, str]) -> web.StreamResponse:

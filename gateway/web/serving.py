@@ -99,7 +99,7 @@ def new_request_id() -> str:
     Ids that grow with time, as UUIDs of version 7 do (RFC 9562), go to the end of the ledger's
     index: random ones change a page of it each, which costs as much again as the row.
     """
-    return f"req_{time_ns() // 1_000_000:012x}{getrandbits(48):012x}"
+    return f"req_{time_ns() // 1_000_000 << 48 | getrandbits(48):024x}"
 
 
 def client_request_id(request: web.Request) -> str | None:

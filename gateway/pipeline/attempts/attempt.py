@@ -41,13 +41,13 @@ _PATHS: Mapping[
 )
 
 
-async def attempt(
+def attempt(
     call: Call, targets: Sequence[Target], services: Services, hedging: Hedging | None = None
-) -> Reply:
-    """Return the first answer; raise the last attempt's error as the caller is to see it."""
+) -> Awaitable[Reply]:
+    """Return what awaits the first answer, and raises the last attempt's error for the caller."""
     if hedging is not None and len(targets) > 1:
-        return await hedged_answer(call, targets, services, hedging, partial(ask, services))
-    return await first_answer(call, targets, services, partial(ask, services, call))
+        return hedged_answer(call, targets, services, hedging, partial(ask, services))
+    return first_answer(call, targets, services, partial(ask, services, call))
 
 
 async def ask(services: Services, call: Call, target: Target, number: int) -> Reply:
