@@ -61,13 +61,17 @@ def llm(gateway: Running, upstream: FakeUpstream, tmp_path: Path) -> Llm:
     return call
 
 
-@pytest.mark.parametrize("model", ["gate", "events", "plain"])
+@pytest.mark.parametrize(
+    "model",
+    ["gate", *(pytest.param(one, marks=pytest.mark.slow) for one in ("events", "plain"))],
+)
 async def test_a_prompt_is_answered(llm: Llm, model: str) -> None:
     done = await llm("-m", model, "three words back")
 
     assert (done.returncode, done.stdout.strip()) == (0, "three words back"), done.stderr
 
 
+@pytest.mark.slow
 async def test_an_answer_need_not_stream(llm: Llm, upstream: FakeUpstream) -> None:
     done = await llm("-m", "gate", "--no-stream", "three words back")
 
@@ -75,6 +79,7 @@ async def test_an_answer_need_not_stream(llm: Llm, upstream: FakeUpstream) -> No
     assert not upstream.requests[0].is_stream
 
 
+@pytest.mark.slow
 async def test_options_and_a_system_prompt_reach_the_model(
     llm: Llm, upstream: FakeUpstream
 ) -> None:

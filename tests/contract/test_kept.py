@@ -62,7 +62,9 @@ def command_line(tmp_path: Path, request: pytest.FixtureRequest) -> CommandLine:
     return command_line
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "end", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_windows_outlive_the_process(command_line: CommandLine, end: signal.Signals) -> None:
     with served(command_line, end=end) as url:
         before = [left(url) for _ in range(2)]

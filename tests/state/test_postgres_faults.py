@@ -117,7 +117,14 @@ FAULTS: dict[str, tuple[Callable[[Faulty], None], Callable[[Faulty], None]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+QUICK = ("killed", "no writing")
+"""One that the server tells of, and one that it does not: the others are of the slow tier."""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in FAULTS],
+)
 async def test_callers_notice_nothing_and_the_operator_is_told_once(
     served: Served, faulty: Faulty, fault: str
 ) -> None:

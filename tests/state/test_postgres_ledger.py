@@ -97,6 +97,7 @@ async def test_every_row_is_kept_once_whatever_becomes_of_the_server(
     assert is_open
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_ends_while_its_server_has_stopped_leaves_its_rows_to_the_next(
     faulty: Faulty, tmp_path: Path
 ) -> None:
