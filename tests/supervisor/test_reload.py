@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 SECRET = "canary-admin-secret-0123456789"  # noqa: S105 - a test's.
 ONE = (
     CONFIG.replace("workers: 2", "workers: 1, watch: false")
-    .replace("{admin}", '{admin}", secret: "' + SECRET)
+    .replace("the-admins-own-secret", SECRET)
     .replace("100/hour, concurrent: 10", "100000/hour, concurrent: 1000")
 )
 BROKEN = {
