@@ -38,6 +38,8 @@ class Received:
         if not self.is_over:
             self.is_over = True
             self.snapshot.services.users.leave()
+            # A connection that stays open holds its last request, which must not hold all of this.
+            del self.snapshot
 
 
 RECEIVED = web.RequestKey("received", Received)
