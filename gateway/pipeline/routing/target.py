@@ -1,6 +1,6 @@
 """Targets: one provider and one of its models, with what they can do together."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.config.conditions import When
@@ -49,16 +49,18 @@ class Connected:
     """Which of its provider's keys it uses, by the place in the file; None: there is but one."""
     others: tuple["Connected", ...] = ()
     """The same provider with each of its further keys: behind one gate."""
+    label: str = field(init=False)
+    """What it is called where its operator reads: `openai#2` is with the second key."""
+
+    def __post_init__(self) -> None:
+        """Say the label once, not with each call."""
+        label = self.name if self.key is None else f"{self.name}#{self.key}"
+        object.__setattr__(self, "label", label)
 
     def behind(self, gate: Places) -> "Connected":
         """Return the same behind another gate."""
         others = tuple(replace(one, gate=gate) for one in self.others)
         return replace(self, gate=gate, others=others)
-
-    @property
-    def label(self) -> str:
-        """What it is called where its operator reads: `openai#2` is with the second key."""
-        return self.name if self.key is None else f"{self.name}#{self.key}"
 
     @property
     def wires(self) -> frozenset[Wire]:
@@ -89,16 +91,15 @@ class Target:
     """How its key is, where its provider has several; `health` is that of all of them."""
     others: tuple["Target", ...] = ()
     """The same with each further key."""
+    name: str = field(init=False)
+    """`provider/model`: one name with whatever key."""
+    label: str = field(init=False)
+    """The same with the number of its key, `openai#2/gpt`, as the log and the ledger say it."""
 
-    @property
-    def name(self) -> str:
-        """`provider/model`: one name with whatever key."""
-        return name_of(self.connected, self.model)
-
-    @property
-    def label(self) -> str:
-        """The same with the number of its key, `openai#2/gpt`, as the log and the ledger say it."""
-        return f"{self.connected.label}/{self.model}"
+    def __post_init__(self) -> None:
+        """Say the names once, not with each call."""
+        object.__setattr__(self, "name", name_of(self.connected, self.model))
+        object.__setattr__(self, "label", f"{self.connected.label}/{self.model}")
 
     @property
     def rest_s(self) -> float:
