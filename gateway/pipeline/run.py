@@ -64,7 +64,7 @@ class Run:
 
 
 async def _steps(call: Call, services: Services) -> Reply:
-    """Return the reply."""
+    """Go on with a call, step by step, to its reply; raise what a step refuses."""
     call.caller = services.identifier.identify(call.presented)
     call.may_cost = services.may_cost
     plan.hold(call, services)

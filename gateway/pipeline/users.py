@@ -6,7 +6,10 @@ from contextlib import contextmanager
 
 
 class Users:
-    """Counts them. Whatever goes on after its request has ended holds a place of its own."""
+    """Counts them, or others who are at work.
+
+    Whatever goes on after its request has ended holds a place of its own.
+    """
 
     __slots__ = ("_is_free", "count")
 

@@ -3,11 +3,10 @@
 import orjson
 from aiohttp import web
 
-from gateway.dialects.json_gate import parse_object
 from gateway.schema.failure import CallError
 from gateway.web.admin_keys import key_of_id
-from gateway.web.body import read_body
 from gateway.web.explaining import explained, wish_of
+from gateway.web.handlers import document_of
 from gateway.web.others import OTHERS
 from gateway.web.received import services_of
 from gateway.web.serving import SERVING, json_response
@@ -23,12 +22,10 @@ def add_routes(router: web.UrlDispatcher) -> None:
 async def explain(request: web.Request) -> web.Response:
     """`POST /admin/explain`: the plan for a request that is not made."""
     serving = request.app[SERVING]
-    bounds = serving.bounds
     if request.content_type not in {"application/json", "application/octet-stream"}:
         message = "send JSON, and say so: -H 'Content-Type: application/json'"
         raise CallError("unsupported_media_type", message)
-    document = parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))
-    wish = wish_of(document, services_of(request))
+    wish = wish_of(await document_of(request), services_of(request))
     if wish.key_id is not None:
         wish = wish._replace(key=await key_of_id(request, wish.key_id))
     others = request.app.get(OTHERS)

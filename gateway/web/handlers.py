@@ -156,13 +156,13 @@ class AudioRendering:
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """`POST …/chat/completions`."""
-    ask = parse_chat(await _document(request))
+    ask = parse_chat(await _written(request))
     return await answer(request, ChatRendering(ask), presented_by(request))
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """`POST …/completions`."""
-    ask = parse_completion(await _document(request))
+    ask = parse_completion(await _written(request))
     return await answer(request, CompletionRendering(ask), presented_by(request))
 
 
@@ -208,13 +208,20 @@ def expected_target(ask: Ask, caller: Caller, services: Services) -> Target:
     return conditions.admitted(able, ask, caller, services)[0]
 
 
-async def _document(request: web.Request) -> JsonObject:
-    """Return the JSON object that is sent."""
+async def _written(request: web.Request) -> JsonObject:
+    """Return what the writing paths are sent: no form, and not what a browser guesses."""
     if request.headers.get(hdrs.CONTENT_TYPE, "")[:10].lower() == "multipart/":
         raise CallError("unsupported_media_type", "send the request as application/json")
     check_prefetch(request.headers)
+    return await document_of(request)
+
+
+async def document_of(request: web.Request) -> JsonObject:
+    """Return the JSON object that is the body.
+
+    Its bytes are not kept: a stream may last for minutes, with somebody's pictures in them.
+    """
     bounds = request.app[SERVING].bounds
-    # The bytes are not kept: a stream may last for minutes, with somebody's pictures in them.
     return parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))
 
 

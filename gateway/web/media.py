@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.dialects.json_gate import parse_object
 from gateway.dialects.openai_media import (
     parse_embeddings,
     parse_moderation,
@@ -21,11 +20,9 @@ from gateway.schema.images import ImageAnswer
 from gateway.schema.json import JsonObject
 from gateway.schema.moderation import Moderation
 from gateway.schema.reply import Made
-from gateway.web.body import read_body
 from gateway.web.form import form_of
-from gateway.web.handlers import presented_by
+from gateway.web.handlers import document_of, presented_by
 from gateway.web.reply import answer
-from gateway.web.serving import SERVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +94,3 @@ async def _transcribe(request: web.Request, *, is_translation: bool) -> web.Stre
         fields["timestamp_granularities"] = form.lists.get("timestamp_granularities", ())
         ask = parse_transcription(fields, file.path, file.filename, is_translation=is_translation)
         return await answer(request, ThingRendering(ask), presented_by(request))
-
-
-async def document_of(request: web.Request) -> JsonObject:
-    """Return the JSON object that is the body."""
-    bounds = request.app[SERVING].bounds
-    return parse_object(await read_body(request, bounds.body_bytes, bounds.body_s))

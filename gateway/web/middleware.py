@@ -12,6 +12,7 @@ from gateway.web.received import RECEIVED, SERVER_TIMING, Received, request_id_o
 from gateway.web.serving import (
     PLAIN,
     SERVING,
+    X_CLIENT_REQUEST_ID,
     X_REQUEST_ID,
     client_request_id,
     error_response,
@@ -77,7 +78,7 @@ def _receive(request: web.Request, snapshot: Snapshot, access: Access) -> Receiv
     headers: dict[str, str] = {X_REQUEST_ID: request_id, hdrs.VARY: VARY, **PLAIN}
     said = client_request_id(request)
     if said is not None:
-        headers["X-Client-Request-Id"] = said
+        headers[X_CLIENT_REQUEST_ID] = said
     received = request[RECEIVED] = Received(
         request_id, said, headers, access, snapshot, precise_now()
     )

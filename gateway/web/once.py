@@ -173,7 +173,7 @@ def _is_of_moment(name: str) -> bool:
     return name in _OF_MOMENT or name.startswith(("x-ratelimit", "ratelimit", "x-explain"))
 
 
-_OF_MOMENT = frozenset({"age", "server-timing", "x-client-request-id"})
+_OF_MOMENT = frozenset({"age", "server-timing"})
 
 
 def _name_of(caller: Caller, key: str) -> str:

@@ -18,8 +18,7 @@ from gateway.web.access import check_prefetch
 from gateway.web.album import Album
 from gateway.web.base import public_base
 from gateway.web.form import form_of
-from gateway.web.handlers import presented_by
-from gateway.web.media import document_of
+from gateway.web.handlers import document_of, presented_by
 from gateway.web.received import services_of
 from gateway.web.reply import answer
 from gateway.web.serving import SERVING

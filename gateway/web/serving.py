@@ -28,7 +28,7 @@ from gateway.web.stream import Pinger
 
 # Names of headers that every answer has: a plain string would be made an `istr` for each of them,
 # and a stream keeps those for as long as it lasts.
-X_REQUEST_ID, _X_CLIENT_REQUEST_ID = istr("X-Request-Id"), istr("X-Client-Request-Id")
+X_REQUEST_ID, X_CLIENT_REQUEST_ID = istr("X-Request-Id"), istr("X-Client-Request-Id")
 _LIMIT, _REMAINING = istr("X-RateLimit-Limit"), istr("X-RateLimit-Remaining")
 _RESET = istr("X-RateLimit-Reset")
 _OPENAI_LIMIT = istr("x-ratelimit-limit-requests")
@@ -161,8 +161,6 @@ def note_call(headers: dict[str, str], call: Call, *, is_openai: bool) -> None:
     if call.target is not None:
         headers[_X_PROVIDER] = call.target.connected.name
     _note_changes(call, headers)
-    if call.client_request_id is not None:
-        headers[_X_CLIENT_REQUEST_ID] = call.client_request_id
 
 
 def _note_changes(call: Call, headers: dict[str, str]) -> None:

@@ -194,6 +194,15 @@ def _data_of(frame: bytes) -> bytes:
     return b"\n".join(line.removeprefix(b" ") for line in lines)
 
 
+async def newest_in_feed(caller: "Asker") -> bytes:
+    """Return the first line of data that the feed of texts has now."""
+    async with caller.session.get(f"{caller.gateway.url}/api/text/feed?past_results=5") as feed:
+        async for line in feed.content:
+            if line.startswith(b"data:"):
+                return line
+    return b""
+
+
 def heard(upstream: FakeUpstream) -> JsonObject:
     """Return the document that the upstream was last sent."""
     return upstream.requests[-1].document

@@ -23,7 +23,7 @@ from gateway.testing.upstream import (
     status,
     stream,
 )
-from tests.contract.asking import Asker
+from tests.contract.asking import Asker, newest_in_feed
 from tests.contract.conftest import Begin
 from tests.contract.streaming import FINISH, STREAM_HEAD, word
 from tests.contract.test_ledger import entries_of
@@ -345,8 +345,4 @@ async def test_what_a_guard_finds_in_a_shared_answer_keeps_it_out_of_the_feed_fo
 
     assert Counter(one.headers["X-Cache"] for one in answers) == {"MISS": 1, "SHARED": 2}
     assert {one.headers["X-Guards"] for one in answers} == {"rude"}
-    async with caller.session.get(f"{caller.gateway.url}/api/text/feed?past_results=5") as feed:
-        first = await anext(aiter(feed.content))
-        while not first.startswith(b"data:"):
-            first = await anext(aiter(feed.content))
-    assert b"fine" in first
+    assert b"fine" in await newest_in_feed(caller)

@@ -5,12 +5,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import (
-    AbstractContextManager,
-    asynccontextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 

@@ -47,7 +47,7 @@ def _url(driver: str, path: Path) -> URL:
 
 def _prepare(engine: Engine, synchronous: str) -> None:
     event.listen(engine, "connect", partial(_connected, synchronous))
-    event.listen(engine, "begin", _begun)
+    event.listen(engine, "begin", _begin)
 
 
 def _connected(
@@ -55,7 +55,7 @@ def _connected(
     connection: Any,  # Any: a driver's.
     _record: object,
 ) -> None:
-    connection.isolation_level = None  # The driver begins no transactions: `_begun` does.
+    connection.isolation_level = None  # The driver begins no transactions: `_begin` does.
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout={BUSY_MS}",
@@ -67,7 +67,7 @@ def _connected(
     cursor.close()
 
 
-def _begun(connection: Any) -> None:  # Any: SQLAlchemy's own, synchronous side of it.
+def _begin(connection: Any) -> None:  # Any: SQLAlchemy's own, synchronous side of it.
     begin = connection.get_execution_options().get(BEGIN, "BEGIN")
     if begin:
         connection.exec_driver_sql(begin)
